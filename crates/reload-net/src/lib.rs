@@ -1,0 +1,1 @@
+//! The tokio driver of a node: sockets, TLS, timers, HTTPS.

@@ -1,0 +1,1 @@
+//! The RELOAD daemon and the reload command.

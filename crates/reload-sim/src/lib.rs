@@ -1,0 +1,1 @@
+//! A whole overlay on a virtual network in virtual time.

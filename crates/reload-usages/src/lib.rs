@@ -1,0 +1,1 @@
+//! Usages of RELOAD: what applications store in the overlay, and how.

@@ -1,0 +1,1 @@
+//! Reads the language-neutral test vectors in testvectors/.

@@ -1,0 +1,2 @@
+//! The `reload-enroll` program: a thin shell over the library.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Automation of the RELOAD workspace.
+fn main() {}
