@@ -1,0 +1,81 @@
+//! A picture of the node for people and programs.
+
+use std::net::SocketAddr;
+
+use reload_topology::View;
+use reload_wire::NodeId;
+
+use crate::LinkId;
+
+/// The node at one moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// This node.
+    pub node_id: NodeId,
+    /// The tables of the topology plug-in.
+    pub view: View,
+    /// Every link, in the order of its name.
+    pub links: Vec<LinkStatus>,
+    /// Requests under way.
+    pub transactions: usize,
+    /// Resources with at least one value here.
+    pub resources: usize,
+    /// Values here.
+    pub values: usize,
+    /// Bytes of values here.
+    pub stored_bytes: usize,
+    /// Seconds since this node became what it is.
+    pub uptime: u32,
+    /// The sequence number of the configuration.
+    pub sequence: u16,
+    /// What was counted.
+    pub counters: Counters,
+}
+
+/// One link.
+#[derive(Clone, Debug)]
+pub struct LinkStatus {
+    /// Its name, as the driver knows it.
+    pub link: LinkId,
+    /// The node at the other end, once known.
+    pub node: Option<NodeId>,
+    /// Its address, once up.
+    pub remote: Option<SocketAddr>,
+    /// `planned`, `up`, `failing` or `draining`.
+    pub state: &'static str,
+}
+
+/// What a node counts. Nothing here is ever reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages that came in over links.
+    pub received: u64,
+    /// Messages that went out over links, forwarded ones included.
+    pub sent: u64,
+    /// Messages sent on for others.
+    pub forwarded: u64,
+    /// Requests of others answered with success.
+    pub answered: u64,
+    /// Requests of others answered with an error.
+    pub refused: u64,
+    /// Own requests answered.
+    pub completed: u64,
+    /// Own requests that failed.
+    pub failed: u64,
+    /// End-to-end retransmissions (section 6.2.1).
+    pub retransmitted: u64,
+    /// Messages sent another way because a link failed.
+    pub rerouted: u64,
+    /// Repeated requests that met their remembered answer.
+    pub repeated: u64,
+    /// Dropped: bytes that are no RELOAD message of this overlay.
+    pub noise: u64,
+    /// Dropped: no way to the destination.
+    pub unroutable: u64,
+    /// Dropped: signature or certificate did not hold.
+    pub unverified: u64,
+    /// Dropped: answers that fit no request, or come from the wrong node (section 6.3.4).
+    pub stray: u64,
+    /// Dropped: too many at once.
+    pub overload: u64,
+}
