@@ -1,0 +1,6 @@
+//! Links as their caller sees them: bytes cut anywhere, noise, and a pair in virtual time.
+#![allow(missing_docs, clippy::disallowed_methods, clippy::unwrap_used)]
+
+mod noise;
+mod pair;
+mod stream;
