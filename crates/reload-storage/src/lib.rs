@@ -1,1 +1,42 @@
 //! Stored data (RFC 6940 section 7): data models, access control, generations, lifetimes, replicas.
+//!
+//! [`Storage`] keeps what nodes store at this peer and answers Store, Fetch, Stat and Find about it.
+//! It has no clock, no link and no key: the node gives it both clocks, requests that
+//! `reload-identity` has verified, and through [`Place`] what the topology says. Where the values
+//! lie is behind [`Store`]; [`MemoryStore`] is the one in memory.
+//!
+//! A value can be put into a store only from a `VerifiedValue`: nothing unsigned gets in.
+
+mod books;
+mod check;
+mod copy;
+mod draft;
+mod expire;
+mod fetch;
+mod find;
+mod kinds;
+mod limits;
+mod memory;
+mod merge;
+mod place;
+mod policy;
+mod refusal;
+mod select;
+mod stat;
+mod storage;
+mod store;
+mod values;
+mod view;
+mod write;
+
+pub use copy::{CopyBatch, CopyCursor};
+pub use fetch::Answer;
+pub use limits::{Limits, Usage};
+pub use memory::MemoryStore;
+pub use place::Place;
+pub use refusal::Refusal;
+pub use storage::{Counters, Reconfigured, Storage};
+pub use store::{Batch, Change, Store, StoreFault};
+pub use values::{Address, Slot, StoredValue, ValueKey};
+pub use view::ValueView;
+pub use write::{Stored, StoredKind};

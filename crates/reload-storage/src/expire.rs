@@ -1,0 +1,57 @@
+//! What goes by itself: values at the end of their lifetime or of their writer's certificate
+//! (sections 7 and 7.1), and values outside this peer's range (section 10.7.3).
+
+use std::time::{Duration, Instant};
+
+use reload_topology::Range;
+use reload_wire::Now;
+
+use crate::storage::Storage;
+use crate::store::{Batch, Change, Store};
+
+/// Expired values are not answered with from the moment they expire; they are swept at most so often.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+impl<S: Store> Storage<S> {
+    /// Removes what has expired; gives the number of values.
+    pub fn handle_timeout(&mut self, now: Now) -> usize {
+        self.clock = Some(now);
+        let mut batch = Batch::default();
+        for address in self.ledger.expired(now.wall) {
+            batch.push(Change::Remove(address.clone()));
+        }
+        let removed = self.sweep(batch);
+        self.counters.expired += u64::try_from(removed).unwrap_or(u64::MAX);
+        removed
+    }
+
+    /// When [`Storage::handle_timeout`] has something to do next. It lies after the last `now` that
+    /// was given.
+    #[must_use]
+    pub fn wakeup(&self) -> Option<Instant> {
+        let clock = self.clock?;
+        let wait = self.ledger.first_expiry()?.saturating_since(clock.wall);
+        // A deadline beyond the clock's range is none.
+        clock.mono.checked_add(wait.max(SWEEP_INTERVAL))
+    }
+
+    /// Drops the values of all resources outside `keep`; gives their number.
+    pub fn forget_outside(&mut self, keep: &Range) -> usize {
+        let before = self.value_count();
+        if self
+            .drop_slots(|resource, _| !keep.contains(resource))
+            .is_err()
+        {
+            self.counters.faults += 1;
+        }
+        before - self.value_count()
+    }
+
+    fn sweep(&mut self, batch: Batch) -> usize {
+        let before = self.value_count();
+        if self.commit(batch).is_err() {
+            self.counters.faults += 1;
+        }
+        before - self.value_count()
+    }
+}
