@@ -37,14 +37,15 @@ impl<S: Store> Storage<S> {
 
     /// Drops the values of all resources outside `keep`; gives their number.
     pub fn forget_outside(&mut self, keep: &Range) -> usize {
-        let before = self.value_count();
-        if self
-            .drop_slots(|resource, _| !keep.contains(resource))
-            .is_err()
-        {
-            self.counters.faults += 1;
-        }
-        before - self.value_count()
+        let batch = self.unwanted(|resource, kind, _, batch| {
+            if !keep.contains(resource) {
+                batch.push(Change::Drop {
+                    resource: resource.clone(),
+                    kind,
+                });
+            }
+        });
+        self.sweep(batch)
     }
 
     fn sweep(&mut self, batch: Batch) -> usize {

@@ -2,23 +2,33 @@
 //! knows (sections 7.4.5 and 11.1).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use reload_config::{AccessControl, Configuration, KindDefinition};
+use reload_identity::KindModels;
 use reload_wire::{DataModel, KindId};
 
 /// The supported Kinds of an overlay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kinds {
     known: BTreeMap<KindId, KindDefinition>,
+    models: Arc<KindModels>,
 }
 
 impl Kinds {
     pub(crate) fn of(configuration: &Configuration) -> Self {
         let definitions = configuration.kinds.iter().map(|block| &block.definition);
         let supported = definitions.filter(|kind| is_supported(kind));
+        let known: BTreeMap<_, _> = supported.map(|kind| (kind.id, kind.clone())).collect();
+        let models = known.values().map(|kind| (kind.id, kind.model)).collect();
         Self {
-            known: supported.map(|kind| (kind.id, kind.clone())).collect(),
+            known,
+            models: Arc::new(models),
         }
+    }
+
+    pub(crate) fn models(&self) -> &Arc<KindModels> {
+        &self.models
     }
 
     pub(crate) fn get(&self, kind: KindId) -> Option<&KindDefinition> {

@@ -9,6 +9,7 @@
 
 mod books;
 mod check;
+mod configure;
 mod copy;
 mod draft;
 mod expire;
@@ -29,13 +30,14 @@ mod values;
 mod view;
 mod write;
 
+pub use configure::Reconfigured;
 pub use copy::{CopyBatch, CopyCursor};
 pub use fetch::Answer;
 pub use limits::{Limits, Usage};
 pub use memory::MemoryStore;
 pub use place::Place;
 pub use refusal::Refusal;
-pub use storage::{Counters, Reconfigured, Storage};
+pub use storage::{Counters, Storage};
 pub use store::{Batch, Change, Store, StoreFault};
 pub use values::{Address, Slot, StoredValue, ValueKey};
 pub use view::ValueView;

@@ -1,6 +1,5 @@
 //! Why a request to the storage fails, and the RFC's error code for it (section 6.3.3.1).
 
-use bytes::Bytes;
 use reload_wire::{
     DecodeError, Dialect, Encode, EncodeError, ErrorCode, ErrorResponse, KindId, NodeId, StoreAns,
     UnixTime, UnknownKinds,
@@ -158,21 +157,17 @@ impl Refusal {
     pub fn error_response(&self, _dialect: &Dialect) -> ErrorResponse {
         let info = match self {
             Self::Generation(present) => present.to_bytes().ok(),
-            Self::UnknownKinds(kinds) => unknown_kinds(kinds),
+            Self::UnknownKinds(kinds) => UnknownKinds::first_of(kinds.iter().copied())
+                .to_bytes()
+                .ok(),
             _ => None,
         };
-        let info = info.unwrap_or_else(|| Bytes::from(self.to_string()));
-        ErrorResponse {
-            code: self.code(),
-            info,
+        match info {
+            Some(info) => ErrorResponse {
+                code: self.code(),
+                info,
+            },
+            None => ErrorResponse::with_text(self.code(), &self.to_string()),
         }
     }
 }
-
-fn unknown_kinds(kinds: &[KindId]) -> Option<Bytes> {
-    let listed = kinds.iter().take(MAX_UNKNOWN_KINDS).copied().collect();
-    UnknownKinds(listed).to_bytes().ok()
-}
-
-/// The most Kinds that fit the list of an Error_Unknown_Kind: 255 bytes (E78).
-const MAX_UNKNOWN_KINDS: usize = 63;

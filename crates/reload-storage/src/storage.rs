@@ -2,10 +2,10 @@
 //! brings verified requests and clocks; this module holds the state and the one way to change it.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use reload_config::Configuration;
+use reload_identity::KindModels;
 use reload_wire::{DataModel, Dialect, ErrorCode, KindId, Now, ResourceId};
 
 use crate::books::Books;
@@ -43,17 +43,6 @@ pub struct Counters {
     pub faults: u64,
 }
 
-/// What a new configuration did to the stored data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reconfigured {
-    /// Kinds that can be stored from now on.
-    pub added: Vec<KindId>,
-    /// Kinds whose values were dropped: gone, or with another data model or access control.
-    pub dropped: Vec<KindId>,
-    /// How many values were dropped.
-    pub values: usize,
-}
-
 impl<S: Store> Storage<S> {
     /// The storage over `store` with the Kinds of `configuration` and the default [`Limits`].
     ///
@@ -79,40 +68,22 @@ impl<S: Store> Storage<S> {
         self
     }
 
-    /// Takes the Kinds of another configuration. Values of Kinds that are gone are dropped
-    /// (section 11.1), as are those of Kinds whose model or access control changed.
-    ///
-    /// # Errors
-    ///
-    /// When the store can't drop the values; then the former Kinds stay.
-    pub fn configure(&mut self, configuration: &Configuration) -> Result<Reconfigured, StoreFault> {
-        let kinds = Kinds::of(configuration);
-        let dropped: Vec<KindId> = self
-            .kinds
-            .iter()
-            .filter(|kind| !kinds.keeps(kind))
-            .map(|kind| kind.id)
-            .collect();
-        let added = kinds
-            .iter()
-            .map(|kind| kind.id)
-            .filter(|kind| self.kinds.get(*kind).is_none());
-        let added = added.collect();
-        let before = self.usage().values;
-        self.drop_slots(|_, kind| dropped.contains(&kind))?;
-        self.kinds = kinds;
-        self.dialect = configuration.dialect();
-        Ok(Reconfigured {
-            added,
-            dropped,
-            values: before - self.usage().values,
-        })
-    }
-
     /// The data model of a Kind, if this peer stores it; what the check of signatures needs.
     #[must_use]
     pub fn model(&self, kind: KindId) -> Option<DataModel> {
         self.kinds.get(kind).map(|kind| kind.model)
+    }
+
+    /// The data models of all Kinds that this peer stores, for the check of signatures.
+    #[must_use]
+    pub fn models(&self) -> Arc<KindModels> {
+        Arc::clone(self.kinds.models())
+    }
+
+    /// The Kinds that have values at a resource here.
+    #[must_use]
+    pub fn kinds_at(&self, resource: &ResourceId) -> Vec<KindId> {
+        self.store.slots(resource).map(|(kind, _)| kind).collect()
     }
 
     /// The Kinds among `asked` that this peer doesn't store, each once, as a refusal (E61).
@@ -149,7 +120,7 @@ impl<S: Store> Storage<S> {
 
     /// How many bytes are held, as [`Limits::bytes`] counts them.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub fn stored_bytes(&self) -> usize {
         self.usage().bytes
     }
 
@@ -171,25 +142,6 @@ impl<S: Store> Storage<S> {
     #[must_use]
     pub fn store_ref(&self) -> &S {
         &self.store
-    }
-
-    /// Removes the slots that `unwanted` names.
-    pub(crate) fn drop_slots(
-        &mut self,
-        unwanted: impl Fn(&ResourceId, KindId) -> bool,
-    ) -> Result<(), StoreFault> {
-        let mut batch = Batch::default();
-        for resource in self.store.resources(Bound::Unbounded, Bound::Unbounded) {
-            for (kind, _) in self.store.slots(resource) {
-                if unwanted(resource, kind) {
-                    batch.push(Change::Drop {
-                        resource: resource.clone(),
-                        kind,
-                    });
-                }
-            }
-        }
-        self.commit(batch)
     }
 
     /// The one way to change the store: all of the batch, with the books, or nothing.
