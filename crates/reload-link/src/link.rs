@@ -10,11 +10,13 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use reload_wire::{Dialect, ForwardingHeader};
+use reload_wire::{
+    Dialect, FRAME_ACK, FRAME_ACK_SIZE, FRAME_DATA, FRAME_HEADER_SIZE, ForwardingHeader,
+};
 
 use crate::error::{LinkError, SendError};
 use crate::liveness::{Change, LinkState, Liveness};
-use crate::reader::{ACK, ACK_FRAME, DATA, DATA_HEADER, FrameReader, Item};
+use crate::reader::{FrameReader, Item};
 use crate::receipts::Receipts;
 use crate::stats::{Counters, LinkStats};
 
@@ -90,7 +92,7 @@ pub struct FrameLink {
     receipts: Receipts,
     liveness: Liveness,
     next_sequence: u32,
-    acks: VecDeque<[u8; ACK_FRAME]>,
+    acks: VecDeque<[u8; FRAME_ACK_SIZE]>,
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
     events: VecDeque<FrameEvent>,
@@ -276,8 +278,8 @@ impl FrameLink {
         let sequence = self.next_sequence;
         self.next_sequence = sequence.wrapping_add(1);
         self.counters.frames_sent += 1;
-        out.reserve(DATA_HEADER + message.len());
-        out.put_u8(DATA);
+        out.reserve(FRAME_HEADER_SIZE + message.len());
+        out.put_u8(FRAME_DATA);
         out.put_u32(sequence);
         out.put_uint(wide(message.len()), 3);
         out.extend_from_slice(&message);
@@ -290,8 +292,8 @@ fn wide(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
 
-fn ack_frame(sequence: u32, received: u32) -> [u8; ACK_FRAME] {
-    let mut frame = [ACK; ACK_FRAME];
+fn ack_frame(sequence: u32, received: u32) -> [u8; FRAME_ACK_SIZE] {
+    let mut frame = [FRAME_ACK; FRAME_ACK_SIZE];
     frame[1..5].copy_from_slice(&sequence.to_be_bytes());
     frame[5..].copy_from_slice(&received.to_be_bytes());
     frame

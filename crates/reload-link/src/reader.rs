@@ -2,20 +2,13 @@
 //! against max-message-size before a byte of the body is kept (section 6.6). No timers here.
 
 use bytes::{Buf, Bytes, BytesMut};
-use reload_wire::{Dialect, ForwardingHeader};
+use reload_wire::{
+    Decode, Dialect, FRAME_ACK, FRAME_ACK_SIZE, FRAME_DATA, FRAME_HEADER_SIZE, ForwardingHeader,
+    HEADER_SIZE,
+};
 
 use crate::error::LinkError;
 
-/// `FramedMessageType` data (section 6.6.2).
-pub(crate) const DATA: u8 = 128;
-/// `FramedMessageType` ack (section 6.6.2).
-pub(crate) const ACK: u8 = 129;
-/// type, sequence and the 24-bit length of a data frame.
-pub(crate) const DATA_HEADER: usize = 8;
-/// type, `ack_sequence` and received: an ACK is nothing more.
-pub(crate) const ACK_FRAME: usize = 9;
-/// The forwarding header up to and with its three list lengths (section 6.3.2).
-const FIXED_HEADER: usize = 38;
 /// A body gets this much room at once at most; it grows as bytes arrive.
 const BODY_STEP: usize = 16 * 1024;
 
@@ -99,9 +92,9 @@ impl FrameReader {
         }
         let kind = self.partial[0];
         match kind {
-            DATA if self.fill(DATA_HEADER, input) => Ok(self.data_header()),
-            ACK if self.fill(ACK_FRAME, input) => Ok(self.ack()),
-            DATA | ACK => Ok(HeaderStep::More),
+            FRAME_DATA if self.fill(FRAME_HEADER_SIZE, input) => Ok(self.data_header()),
+            FRAME_ACK if self.fill(FRAME_ACK_SIZE, input) => Ok(self.ack()),
+            FRAME_DATA | FRAME_ACK => Ok(HeaderStep::More),
             _ => Err(LinkError::UnknownFrameType(kind)),
         }
     }
@@ -138,10 +131,10 @@ impl FrameReader {
 
     /// Collects the forwarding header of a message that is too large (section 6.6).
     fn oversize(&mut self, size: usize, input: &mut &[u8]) -> Result<Option<Item>, LinkError> {
-        if size < FIXED_HEADER {
+        if size < HEADER_SIZE {
             return Err(LinkError::OversizeNoise { size, source: None });
         }
-        if !self.fill(FIXED_HEADER, input) {
+        if !self.fill(HEADER_SIZE, input) {
             return Ok(None);
         }
         let header = self.announced_header();
@@ -158,7 +151,7 @@ impl FrameReader {
             return Ok(None);
         }
         let bytes = self.partial.split_to(header).freeze();
-        let (header, _) = ForwardingHeader::split(&self.dialect, &bytes).map_err(|source| {
+        let header = ForwardingHeader::decode_exact(&self.dialect, &bytes).map_err(|source| {
             LinkError::OversizeNoise {
                 size,
                 source: Some(source),
@@ -169,8 +162,8 @@ impl FrameReader {
 
     /// The size of the forwarding header by its three list lengths (section 6.3.2).
     fn announced_header(&self) -> usize {
-        let mut lengths = &self.partial[FIXED_HEADER - 6..FIXED_HEADER];
-        FIXED_HEADER
+        let mut lengths = &self.partial[HEADER_SIZE - 6..HEADER_SIZE];
+        HEADER_SIZE
             + (0..3)
                 .map(|_| usize::from(lengths.get_u16()))
                 .sum::<usize>()
