@@ -3,17 +3,39 @@
 //! [`Node`] takes link events, finished crypto jobs, timeouts and requests of the application, and
 //! gives out what its driver has to do. It knows no socket and no TLS, has no clock and no thread.
 
+mod acknowledge;
+mod actions;
+mod answers;
+mod application;
+mod attach;
+mod bootstrap;
+mod configure;
+mod copy;
+mod crypto;
+mod deliver;
 mod event;
+mod forward;
+mod fragments;
+mod job;
+mod link_events;
+mod links;
+mod node;
+mod originate;
 mod output;
+mod read;
 mod request;
+mod respond;
 mod setup;
 mod status;
+mod timer;
+mod transactions;
 
 pub use event::Event;
+pub use job::{Job, JobResult};
+pub use node::Node;
 pub use output::{Deadline, JobId, LinkEvent, LinkId, Output, Plan};
 pub use request::{
-    Busy, FetchedKind, NewValue, Place, Reply, Request, RequestError, RequestId, Response,
-    Specifier,
+    Busy, NewValue, Place, Reply, Request, RequestError, RequestId, Response, Specifier,
 };
 pub use setup::{Limits, Role, Setup, Start};
 pub use status::{Counters, LinkStatus, Status};

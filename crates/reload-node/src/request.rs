@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reload_identity::FetchedValue;
+use reload_identity::FetchedKind;
 use reload_wire::{
     DataValue, Destination, ErrorCode, FindAns, KindId, ModelSpecifier, NodeId, ProbeInformation,
     ProbeInformationType, ResourceId, StatAns, StoreAns, UnixTime,
@@ -135,25 +135,12 @@ pub enum Reply {
     Routed(NodeId),
     /// To a Store.
     Stored(StoreAns),
-    /// To a Fetch: only values whose signatures were found good.
+    /// To a Fetch: only values whose signatures were found good, by kind.
     Fetched(Vec<FetchedKind>),
     /// To a Stat.
     Stats(StatAns),
     /// To a Find.
     Found(FindAns),
-}
-
-/// The fetched values of one kind.
-#[derive(Clone, Debug)]
-pub struct FetchedKind {
-    /// The kind.
-    pub kind: KindId,
-    /// Its generation counter.
-    pub generation: u64,
-    /// The values, those that do not exist included.
-    pub values: Vec<FetchedValue>,
-    /// Values left out because their signature or certificate did not hold (section 7.4.2.2).
-    pub discarded: usize,
 }
 
 /// Why a request of the application failed.

@@ -1,0 +1,152 @@
+//! Finding a way into the overlay: bootstrap nodes and cached peers, one after the other (11.4).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reload_storage::Store;
+use reload_topology::{Input, Topology, TopologyEvent};
+use reload_wire::{NodeId, Now};
+
+use crate::timer::Timer;
+use crate::{Event, LinkId, Node, Output, Plan, Start};
+
+/// How long one bootstrap address may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pauses between rounds grow up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Where the search stands.
+#[derive(Debug, Default)]
+enum State {
+    /// No search.
+    #[default]
+    Idle,
+    /// The address at this place of the list is being dialled.
+    Dialling { at: usize, link: LinkId },
+    /// All were tried in vain; the timer starts the next round.
+    Pausing,
+}
+
+/// The search for a bootstrap node.
+#[derive(Debug)]
+pub(crate) struct Bootstrap {
+    start: Start,
+    state: State,
+    pause: Duration,
+}
+
+impl Default for Bootstrap {
+    fn default() -> Self {
+        Self {
+            start: Start::default(),
+            state: State::Idle,
+            pause: Duration::from_secs(1),
+        }
+    }
+}
+
+impl<T: Topology, S: Store> Node<T, S> {
+    pub(crate) fn set_out(&mut self, now: Now, start: Start) {
+        self.bootstrap.start = start;
+        self.dial_bootstrap(now, 0);
+    }
+
+    fn dial_bootstrap(&mut self, now: Now, at: usize) {
+        let Some(address) = self.bootstrap.start.bootstrap.get(at).copied() else {
+            return self.end_round(now);
+        };
+        let link = self.links.plan();
+        self.bootstrap.state = State::Dialling { at, link };
+        let deadline = now.mono + PATIENCE;
+        let plan = Plan {
+            addresses: vec![address],
+            expected: None,
+            deadline,
+        };
+        self.outputs.push_back(Output::Connect(link, plan));
+    }
+
+    /// No address led anywhere.
+    fn end_round(&mut self, now: Now) {
+        if self.bootstrap.start.first {
+            // once founded, the overlay is never founded again by this node
+            self.bootstrap.start.first = false;
+            self.bootstrap.state = State::Idle;
+            return self.topology.handle_input(now, Input::Found);
+        }
+        let pause = self.bootstrap.pause;
+        self.bootstrap.pause = (pause * 2).min(LONGEST_PAUSE);
+        self.bootstrap.state = State::Pausing;
+        self.timers.set(Timer::Bootstrap, now.mono + pause);
+        let tried = self.bootstrap.start.bootstrap.len();
+        self.emit(Event::NoBootstrap {
+            tried,
+            again_in: pause.as_secs(),
+        });
+    }
+
+    pub(crate) fn on_bootstrap_timer(&mut self, now: Now) {
+        if matches!(self.bootstrap.state, State::Pausing) && !self.leaving {
+            self.dial_bootstrap(now, 0);
+        }
+    }
+
+    /// A link is up: if it is the one to the bootstrap node, the join begins.
+    pub(crate) fn on_bootstrap_up(&mut self, now: Now, link: LinkId, node: NodeId) {
+        let State::Dialling { link: dialled, .. } = self.bootstrap.state else {
+            return;
+        };
+        if dialled == link {
+            self.bootstrap.state = State::Idle;
+            self.bootstrap.pause = Duration::from_secs(1);
+            self.topology
+                .handle_input(now, Input::Join { bootstrap: node });
+        }
+    }
+
+    pub(crate) fn on_bootstrap_down(&mut self, now: Now, link: LinkId, reason: &str) {
+        let State::Dialling { at, link: dialled } = self.bootstrap.state else {
+            return;
+        };
+        if dialled != link {
+            return;
+        }
+        if let Some(address) = self.bootstrap.start.bootstrap.get(at).copied() {
+            self.emit(Event::BootstrapFailed {
+                address,
+                reason: reason.to_owned(),
+            });
+        }
+        self.dial_bootstrap(now, at + 1);
+    }
+
+    /// The plug-in told something; a node without a place looks for a way in again.
+    pub(crate) fn on_topology_event(&mut self, now: Now, event: TopologyEvent) {
+        let lost = matches!(
+            event,
+            TopologyEvent::JoinFailed { .. } | TopologyEvent::Isolated
+        );
+        if event == TopologyEvent::Joined {
+            self.bootstrap.start.first = false;
+            self.remember_peers();
+        }
+        self.emit(Event::Topology(event));
+        if lost && !self.leaving && matches!(self.bootstrap.state, State::Idle) {
+            self.bootstrap.state = State::Pausing;
+            self.timers
+                .set(Timer::Bootstrap, now.mono + self.bootstrap.pause);
+        }
+    }
+
+    /// Peers with a link are ways back in, behind those that were given (section 11.4).
+    fn remember_peers(&mut self) {
+        let known: Vec<SocketAddr> = self.links.dialled().map(|(_, remote)| remote).collect();
+        for address in known {
+            let list = &mut self.bootstrap.start.bootstrap;
+            if list.len() < 32 && !list.contains(&address) {
+                list.push(address);
+            }
+        }
+    }
+}

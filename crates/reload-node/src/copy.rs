@@ -1,0 +1,271 @@
+//! Copies of stored values for other peers: hand-over to a joining peer, new replicas, and what
+//! they have newer than we (sections 7.4.1.1, 10.5 and 10.7.3).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reload_storage::{CopyBatch, CopyCursor, Store};
+use reload_topology::{Failure, Input, Range, TaskAnswer, TaskId, Topology};
+use reload_wire::{Destination, Encode, ErrorCode, MessageCode, NodeId, Now, ResourceId};
+
+use crate::Node;
+use crate::acknowledge::PlaceOf;
+use crate::originate::Ending;
+use crate::timer::Timer;
+use crate::transactions::{Content, Purpose};
+
+/// Batches of one copy that are under way at a time.
+const WINDOW: usize = 8;
+
+/// Batches that are sent again after a failure, before the copy counts as failed.
+const RETRIES: usize = 16;
+
+/// The pause before a refused batch is sent again.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// One copy under way.
+#[derive(Debug)]
+struct Copy {
+    /// The plug-in's task; none for a single resource that is repeated.
+    task: Option<TaskId>,
+    to: NodeId,
+    cursor: CopyCursor,
+    under_way: usize,
+    exhausted: bool,
+    retries: usize,
+    /// Resources to be copied again after a pause.
+    again: Vec<ResourceId>,
+    failure: Option<Failure>,
+}
+
+/// All copies under way.
+#[derive(Debug, Default)]
+pub(crate) struct Copies {
+    open: BTreeMap<u64, Copy>,
+}
+
+impl<T: Topology, S: Store> Node<T, S> {
+    /// Copies a range to a peer; the task ends when all is answered.
+    pub(crate) fn start_copy(&mut self, now: Now, task: Option<TaskId>, to: NodeId, range: &Range) {
+        // replicas and hand-overs alike carry 1: the plug-in only tells 0 from the rest (10.4)
+        let cursor = self.storage.copy_range(range, 1, self.copy_room());
+        let copy = Copy {
+            task,
+            to,
+            cursor,
+            under_way: 0,
+            exhausted: false,
+            retries: 0,
+            again: Vec::new(),
+            failure: None,
+        };
+        let number = self.number();
+        self.copies.open.insert(number, copy);
+        self.continue_copy(now, number);
+    }
+
+    /// Copies one resource to a peer.
+    pub(crate) fn copy_resource(&mut self, now: Now, to: NodeId, resource: &ResourceId) {
+        if let Some(range) = range_of(resource) {
+            self.start_copy(now, None, to, &range);
+        }
+    }
+
+    /// Sends the next batches, up to the window; ends the copy when nothing is left.
+    pub(crate) fn continue_copy(&mut self, now: Now, number: u64) {
+        self.repeat_refused(now, number);
+        while let Some(batch) = self.next_batch(now, number) {
+            self.send_batch(now, number, batch);
+        }
+        let Some(copy) = self.copies.open.get(&number) else {
+            return;
+        };
+        let idle = copy.under_way == 0 && copy.again.is_empty();
+        if idle && (copy.exhausted || copy.failure.is_some()) {
+            self.end_copy(now, number);
+        }
+    }
+
+    fn next_batch(&mut self, now: Now, number: u64) -> Option<CopyBatch> {
+        let copy = self.copies.open.get_mut(&number)?;
+        if copy.exhausted || copy.failure.is_some() || copy.under_way >= WINDOW {
+            return None;
+        }
+        let batch = copy.cursor.next(&self.storage, now);
+        copy.exhausted = batch.is_none();
+        batch
+    }
+
+    fn send_batch(&mut self, now: Now, number: u64, batch: CopyBatch) {
+        let Some(copy) = self.copies.open.get_mut(&number) else {
+            return;
+        };
+        copy.under_way += 1;
+        let node = copy.to;
+        let purpose = Purpose::Copy {
+            copy: number,
+            node,
+            resource: batch.resource,
+        };
+        let content = Content::Ready {
+            body: batch.body,
+            certificates: batch.certificates,
+        };
+        let to = vec![Destination::Node(node)];
+        self.originate(now, MessageCode::STORE_REQUEST, to, content, purpose, None);
+    }
+
+    /// The pause is over: refused resources are sent again.
+    fn repeat_refused(&mut self, now: Now, number: u64) {
+        let Some(copy) = self.copies.open.get_mut(&number) else {
+            return;
+        };
+        for resource in std::mem::take(&mut copy.again) {
+            let Some(range) = range_of(&resource) else {
+                continue;
+            };
+            let mut cursor = self.storage.copy_range(&range, 1, self.copy_room());
+            while let Some(batch) = cursor.next(&self.storage, now) {
+                self.send_batch(now, number, batch);
+            }
+        }
+    }
+
+    /// A batch was answered, or not.
+    pub(crate) fn finish_copy(
+        &mut self,
+        now: Now,
+        number: u64,
+        node: NodeId,
+        resource: ResourceId,
+        ending: Ending,
+    ) {
+        let outcome = match ending {
+            Ending::Answered(_) => Ok(()),
+            Ending::Failed(_) => Err(Failure::Timeout),
+            Ending::Refused { code, .. } if is_newer_there(code) => {
+                // goes on when the newer values are here
+                if self.on_copy_refused(now, node, &resource, code, Some(number)) {
+                    return;
+                }
+                Ok(())
+            }
+            Ending::Refused {
+                code: ErrorCode::FORBIDDEN,
+                ..
+            } => {
+                return self.retry_later(now, number, resource);
+            }
+            Ending::Refused { code, .. } => Err(Failure::Refused(code)),
+        };
+        self.batch_done(now, number, outcome);
+    }
+
+    fn batch_done(&mut self, now: Now, number: u64, outcome: Result<(), Failure>) {
+        let Some(copy) = self.copies.open.get_mut(&number) else {
+            return;
+        };
+        copy.under_way = copy.under_way.saturating_sub(1);
+        if let Err(failure) = outcome {
+            copy.failure = Some(failure);
+        }
+        self.continue_copy(now, number);
+    }
+
+    /// The other peer does not know its place yet: it gets the resource again after a pause.
+    fn retry_later(&mut self, now: Now, number: u64, resource: ResourceId) {
+        let Some(copy) = self.copies.open.get_mut(&number) else {
+            return;
+        };
+        copy.retries += 1;
+        if copy.retries > RETRIES {
+            let forbidden = Failure::Refused(ErrorCode::FORBIDDEN);
+            return self.batch_done(now, number, Err(forbidden));
+        }
+        copy.under_way = copy.under_way.saturating_sub(1);
+        copy.again.push(resource);
+        self.timers.set_once(Timer::Copy(number), now.mono + PAUSE);
+    }
+
+    fn end_copy(&mut self, now: Now, number: u64) {
+        self.timers.cancel(Timer::Copy(number));
+        let Some(copy) = self.copies.open.remove(&number) else {
+            return;
+        };
+        let Some(task) = copy.task else { return };
+        let result = copy.failure.map_or(Ok(TaskAnswer::Copied), Err);
+        self.topology
+            .handle_input(now, Input::Done { task, result });
+    }
+
+    /// Fetches what another peer has newer; false if there is nothing to ask.
+    pub(crate) fn resynchronise(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        resource: &ResourceId,
+        copy: Option<u64>,
+    ) -> bool {
+        let kinds = self.storage.kinds_at(resource);
+        let request = self.storage.fetch_all_request(resource, &kinds);
+        let Some(body) = request.ok().and_then(|request| request.to_bytes().ok()) else {
+            return false;
+        };
+        let purpose = Purpose::Resynchronise {
+            resource: resource.clone(),
+            copy,
+        };
+        let to = vec![Destination::Node(node)];
+        self.send_request(now, MessageCode::FETCH_REQUEST, to, body, purpose);
+        true
+    }
+
+    /// The newer values of another peer are here: they are merged with ours.
+    pub(crate) fn finish_resynchronise(
+        &mut self,
+        now: Now,
+        resource: &ResourceId,
+        copy: Option<u64>,
+        ending: Ending,
+    ) {
+        if let Ending::Answered(answer) = ending
+            && let Some(Ok(fetched)) = answer.checked.fetched
+        {
+            for kind in &fetched.kinds {
+                let (values, generation) = (&kind.values, kind.generation);
+                let place = PlaceOf(&self.topology);
+                // what may not be here is left out, and the rest taken
+                let _ = self
+                    .storage
+                    .merge(now, resource, kind.kind, values, generation, &place);
+            }
+        }
+        if let Some(number) = copy {
+            self.batch_done(now, number, Ok(()));
+        }
+    }
+}
+
+/// Whether an error means that the other has newer values (section 7.4.1.1).
+fn is_newer_there(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::DATA_TOO_OLD | ErrorCode::GENERATION_COUNTER_TOO_LOW
+    )
+}
+
+/// The range that holds one resource only: from the identifier right before it.
+fn range_of(resource: &ResourceId) -> Option<Range> {
+    let mut before = resource.as_bytes().to_vec();
+    for byte in before.iter_mut().rev() {
+        *byte = byte.wrapping_sub(1);
+        if *byte != u8::MAX {
+            break;
+        }
+    }
+    let after = ResourceId::new(&before).ok()?;
+    Some(Range {
+        after,
+        through: resource.clone(),
+    })
+}

@@ -1,0 +1,174 @@
+//! The connection table: every link of the node, and which one carries the traffic to a node.
+//!
+//! Two links between the same nodes are usual (both sides dial, restarts): the newest carries the
+//! traffic, the older one drains.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use reload_identity::VerifiedCertificate;
+use reload_wire::NodeId;
+
+use crate::{LinkId, LinkStatus};
+
+/// How a link does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkState {
+    /// It carries traffic.
+    Up,
+    /// Nothing was acknowledged for its timeout (section 6.6.5).
+    Failing,
+    /// A newer link to the same node took over.
+    Draining,
+}
+
+impl LinkState {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Failing => "failing",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// One link that is up, or was until a moment ago.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) state: LinkState,
+    /// The node at the other end. A certificate with several Node-IDs leaves it open until an
+    /// Attach tells which one is meant (section 6.1.2).
+    pub(crate) node: Option<NodeId>,
+    pub(crate) certificate: Arc<VerifiedCertificate>,
+    pub(crate) remote: SocketAddr,
+    /// The last message in either direction.
+    pub(crate) last_traffic: Instant,
+}
+
+impl Link {
+    /// The Node-ID by which the other side is put into a via list: the one it is bound to, else
+    /// the first of its certificate.
+    pub(crate) fn address(&self) -> NodeId {
+        self.node.unwrap_or_else(|| self.certificate.node_id())
+    }
+}
+
+/// All links.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    up: BTreeMap<LinkId, Link>,
+    /// Oldest first.
+    by_node: BTreeMap<NodeId, Vec<LinkId>>,
+    planned: u64,
+}
+
+impl Links {
+    /// A new name for a link that is going to be planned.
+    pub(crate) fn plan(&mut self) -> LinkId {
+        self.planned += 1;
+        LinkId::planned(self.planned)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.up.len()
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.up.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.up.get_mut(&id)
+    }
+
+    /// Enters a link; returns the older ones to the same node, which have to drain now.
+    pub(crate) fn insert(&mut self, id: LinkId, link: Link) -> Vec<LinkId> {
+        let address = link.address();
+        self.up.insert(id, link);
+        let older = self.by_node.entry(address).or_default();
+        let drain = older.clone();
+        older.push(id);
+        for old in &drain {
+            if let Some(link) = self.up.get_mut(old) {
+                link.state = LinkState::Draining;
+            }
+        }
+        drain
+    }
+
+    /// Takes a link out.
+    pub(crate) fn remove(&mut self, id: LinkId) -> Option<Link> {
+        let link = self.up.remove(&id)?;
+        let address = link.address();
+        if let Some(ids) = self.by_node.get_mut(&address) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_node.remove(&address);
+            }
+        }
+        Some(link)
+    }
+
+    /// Binds a link to one of the Node-IDs of its certificate.
+    pub(crate) fn bind(&mut self, id: LinkId, node: NodeId) {
+        let Some(mut link) = self.remove(id) else {
+            return;
+        };
+        link.node = Some(node);
+        self.insert(id, link);
+    }
+
+    /// The link that carries the traffic to a node: the newest that is not failing.
+    pub(crate) fn to_node(&self, node: &NodeId) -> Option<LinkId> {
+        let ids = self.by_node.get(node)?;
+        let healthy = |id: &&LinkId| {
+            self.up
+                .get(id)
+                .is_some_and(|link| link.state != LinkState::Failing)
+        };
+        ids.iter().rev().find(healthy).copied()
+    }
+
+    /// The newest link to a node, failing or not.
+    pub(crate) fn newest(&self, node: &NodeId) -> Option<LinkId> {
+        self.by_node.get(node)?.last().copied()
+    }
+
+    /// Any link that carries traffic.
+    pub(crate) fn any(&self) -> Option<LinkId> {
+        self.up
+            .iter()
+            .find(|(_, link)| link.state == LinkState::Up)
+            .map(|(id, _)| *id)
+    }
+
+    /// The nodes with at least one link.
+    pub(crate) fn linked(&self) -> Vec<NodeId> {
+        self.by_node.keys().copied().collect()
+    }
+
+    /// The nodes with a link that was dialled, and where: an address that came in from elsewhere
+    /// is not one to dial.
+    pub(crate) fn dialled(&self) -> impl Iterator<Item = (NodeId, SocketAddr)> + '_ {
+        self.by_node.iter().filter_map(|(node, ids)| {
+            let dialled = ids.iter().rev().find(|id| !id.is_accepted())?;
+            Some((*node, self.up.get(dialled)?.remote))
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.up.iter().map(|(id, link)| (*id, link))
+    }
+
+    pub(crate) fn status(&self) -> Vec<LinkStatus> {
+        let row = |(id, link): (LinkId, &Link)| LinkStatus {
+            link: id,
+            node: link.node,
+            remote: Some(link.remote),
+            state: link.state.name(),
+        };
+        self.iter().map(row).collect()
+    }
+}
