@@ -191,7 +191,7 @@ impl OverlayDocument {
 }
 
 fn is_foreign(child: Element<'_>) -> bool {
-    child.node.tag_name().namespace().is_some() && !child.is_base()
+    child.namespace().is_some() && !child.is_base()
 }
 
 /// A signed configuration has a signature in each `kind-block`; lenient: its own is enough.

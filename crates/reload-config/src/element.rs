@@ -29,8 +29,13 @@ impl<'a> Element<'a> {
         self.node.tag_name().name()
     }
 
+    /// The namespace; none for the empty one.
+    pub(crate) fn namespace(self) -> Option<&'a str> {
+        self.node.tag_name().namespace().filter(|namespace| !namespace.is_empty())
+    }
+
     pub(crate) fn is_base(self) -> bool {
-        self.node.tag_name().namespace() == Some(NS_BASE)
+        self.namespace() == Some(NS_BASE)
     }
 
     /// The element children; text between them is refused.

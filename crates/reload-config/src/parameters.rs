@@ -14,7 +14,7 @@ use crate::error::{ConfigError, Problem, shorten};
 use crate::extension::Extension;
 use crate::options::ReadOptions;
 use crate::read_kind::{MAX_INT, read_kind_block};
-use crate::{DEFAULT_PORT, NS_CHORD};
+use crate::{DEFAULT_PORT, NS_BASE, NS_CHORD};
 
 /// The elements that may stand any number of times.
 const LISTS: [&str; 8] = [
@@ -63,7 +63,7 @@ impl<'r> Parameters<'r> {
         child: Element<'_>,
         options: &ReadOptions,
     ) -> Result<(), ConfigError> {
-        let namespace = child.node.tag_name().namespace();
+        let namespace = child.namespace();
         let known = if child.is_base() {
             match self.on_list(child)? {
                 true => true,
