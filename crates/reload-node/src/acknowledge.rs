@@ -103,16 +103,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         for (node, replica_number) in replicas.iter().zip(1_u8..) {
             sent += self.send_replica(now, number, *node, replica_number, stored);
         }
-        self.acknowledgements.waiting.insert(
-            number,
-            Waiting {
-                caller,
-                answer,
-                replicas: sent,
-            },
-        );
-        self.timers
-            .set(Timer::Acknowledge(number), now.mono + PATIENCE);
+        self.acknowledgements.waiting.insert(number, Waiting { caller, answer, replicas: sent });
+        self.timers.set(Timer::Acknowledge(number), now.mono + PATIENCE);
     }
 
     fn send_replica(
@@ -124,21 +116,12 @@ impl<T: Topology, S: Store> Node<T, S> {
         stored: &Stored,
     ) -> usize {
         let room = self.copy_room();
-        let batches = self
-            .storage
-            .replica_requests(now, stored, replica_number, room);
+        let batches = self.storage.replica_requests(now, stored, replica_number, room);
         let sent = batches.len();
         for batch in batches {
             let resource = batch.resource;
-            let purpose = Purpose::Replica {
-                acknowledgement,
-                node,
-                resource,
-            };
-            let content = Content::Ready {
-                body: batch.body,
-                certificates: batch.certificates,
-            };
+            let purpose = Purpose::Replica { acknowledgement, node, resource };
+            let content = Content::Ready { body: batch.body, certificates: batch.certificates };
             let to = vec![Destination::Node(node)];
             self.originate(now, MessageCode::STORE_REQUEST, to, content, purpose, None);
         }
@@ -178,12 +161,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(waiting) = self.acknowledgements.waiting.remove(&number) else {
             return;
         };
-        self.answer(
-            now,
-            &waiting.caller,
-            MessageCode::STORE_ANSWER,
-            &waiting.answer,
-        );
+        self.answer(now, &waiting.caller, MessageCode::STORE_ANSWER, &waiting.answer);
     }
 
     /// A copy was refused: remembered if the other did not know its place yet, fetched if the
@@ -215,12 +193,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn on_update(&mut self, now: Now, caller: Caller, body: bytes::Bytes) {
         let node = caller.signer;
         self.ask_topology(now, caller, TopologyRequest::Update(body));
-        for resource in self
-            .acknowledgements
-            .refused
-            .remove(&node)
-            .unwrap_or_default()
-        {
+        for resource in self.acknowledgements.refused.remove(&node).unwrap_or_default() {
             if self.topology.replicas(&resource).contains(&node) {
                 self.copy_resource(now, node, &resource);
             }

@@ -14,29 +14,18 @@ use crate::transactions::Purpose;
 impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn on_action(&mut self, now: Now, action: Action) {
         match action {
-            Action::Attach {
-                task,
-                to,
-                send_update,
-            } => self.attach(now, task, to, send_update),
+            Action::Attach { task, to, send_update } => self.attach(now, task, to, send_update),
             Action::Ping { task, to } => {
-                let ping = PingReq {
-                    padding: Bytes::new(),
-                };
+                let ping = PingReq { padding: Bytes::new() };
                 self.start_task(now, task, MessageCode::PING_REQUEST, to, &ping);
             }
             Action::Join { task, to } => {
-                let join = JoinReq {
-                    joining_peer_id: self.node_id,
-                    overlay_specific_data: Bytes::new(),
-                };
+                let join =
+                    JoinReq { joining_peer_id: self.node_id, overlay_specific_data: Bytes::new() };
                 self.start_direct(now, task, MessageCode::JOIN_REQUEST, to, &join);
             }
             Action::Leave { task, to, data } => {
-                let leave = LeaveReq {
-                    leaving_peer_id: self.node_id,
-                    overlay_specific_data: data,
-                };
+                let leave = LeaveReq { leaving_peer_id: self.node_id, overlay_specific_data: data };
                 self.start_direct(now, task, MessageCode::LEAVE_REQUEST, to, &leave);
             }
             Action::Update { task, to, body } => {
@@ -45,12 +34,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 self.send_request(now, MessageCode::UPDATE_REQUEST, to, body, purpose);
             }
             Action::Answer { token, result } => self.answer_asked(now, token, result),
-            Action::Copy {
-                task,
-                to,
-                range,
-                reason: _,
-            } => {
+            Action::Copy { task, to, range, reason: _ } => {
                 self.start_copy(now, Some(task), to, &range);
             }
             Action::Forget { keep } => {
@@ -86,8 +70,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Err(_) => {
                 let result = Err(Failure::Refused(ErrorCode::INVALID_MESSAGE));
-                self.topology
-                    .handle_input(now, Input::Done { task, result });
+                self.topology.handle_input(now, Input::Done { task, result });
             }
         }
     }
@@ -102,8 +85,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             Ending::Refused { code, .. } => Err(Failure::Refused(code)),
             Ending::Failed(_) => Err(Failure::Timeout),
         };
-        self.topology
-            .handle_input(now, Input::Done { task, result });
+        self.topology.handle_input(now, Input::Done { task, result });
     }
 
     /// The plug-in has answered a request.
@@ -115,8 +97,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             Ok(body) => {
                 self.answer_with(now, &asked.caller, asked.code.answer(), body, Vec::new());
                 if asked.send_update {
-                    self.topology
-                        .handle_input(now, Input::UpdateWanted(asked.caller.signer));
+                    self.topology.handle_input(now, Input::UpdateWanted(asked.caller.signer));
                 }
             }
             Err(error) => self.refuse(now, &asked.caller, error, error.name()),

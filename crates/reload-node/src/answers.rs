@@ -32,11 +32,7 @@ pub(crate) struct Answers {
 
 impl Answers {
     pub(crate) fn new(bound: usize) -> Self {
-        Self {
-            known: BTreeMap::new(),
-            order: VecDeque::new(),
-            bound,
-        }
+        Self { known: BTreeMap::new(), order: VecDeque::new(), bound }
     }
 
     pub(crate) fn get(&self, key: &AnswerKey) -> Option<&Remembered> {
@@ -79,10 +75,7 @@ mod tests {
     use super::*;
 
     fn key(byte: u8) -> AnswerKey {
-        (
-            NodeId::new(&[byte; 16]).expect("16 bytes"),
-            TransactionId(7),
-        )
+        (NodeId::new(&[byte; 16]).expect("16 bytes"), TransactionId(7))
     }
 
     #[test]
@@ -93,16 +86,10 @@ mod tests {
         answers.begin(start, key(1));
         answers.begin(start, key(2));
         answers.answer(&key(1), &Bytes::from_static(b"yes"));
-        assert!(matches!(
-            answers.get(&key(1)),
-            Some(Remembered::Answered(_))
-        ));
+        assert!(matches!(answers.get(&key(1)), Some(Remembered::Answered(_))));
         answers.begin(start, key(3));
         assert!(answers.get(&key(1)).is_none());
-        assert_eq!(
-            answers.expire(start + Duration::from_secs(14)),
-            Some(start + REQUEST_LIFETIME)
-        );
+        assert_eq!(answers.expire(start + Duration::from_secs(14)), Some(start + REQUEST_LIFETIME));
         assert_eq!(answers.expire(start + REQUEST_LIFETIME), None);
         assert!(answers.get(&key(2)).is_none());
     }

@@ -78,11 +78,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         elapsed: Duration,
         answer: Answer,
     ) -> Result<Response, RequestError> {
-        let Answer {
-            from,
-            hops,
-            checked,
-        } = answer;
+        let Answer { from, hops, checked } = answer;
         let damaged = |error: DecodeError| RequestError::BadAnswer(error.to_string());
         let reply = match (code, checked.fetched) {
             (MessageCode::FETCH_REQUEST, Some(Ok(fetched))) => Ok(fetched_reply(fetched.kinds)),
@@ -91,12 +87,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             _ => self.reply(code, &checked.message.contents.body),
         };
-        Ok(Response {
-            from,
-            hops,
-            elapsed,
-            reply: reply.map_err(damaged)?,
-        })
+        Ok(Response { from, hops, elapsed, reply: reply.map_err(damaged)? })
     }
 
     fn reply(&self, code: MessageCode, body: &Bytes) -> Result<Reply, DecodeError> {
@@ -104,10 +95,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         Ok(match code {
             MessageCode::PING_REQUEST => {
                 let pong = PingAns::decode_exact(dialect, body)?;
-                Reply::Pong {
-                    response_id: pong.response_id,
-                    time: pong.time,
-                }
+                Reply::Pong { response_id: pong.response_id, time: pong.time }
             }
             MessageCode::PROBE_REQUEST => {
                 Reply::Probed(ProbeAns::decode_exact(dialect, body)?.probe_info)
@@ -124,11 +112,9 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn refused(&self, code: ErrorCode, info: Bytes, from: NodeId) -> RequestError {
         let text = match code {
             ErrorCode::UNKNOWN_KIND => match UnknownKinds::decode_exact(&self.dialect, &info) {
-                Ok(UnknownKinds(kinds)) => kinds
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                Ok(UnknownKinds(kinds)) => {
+                    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                }
                 Err(_) => "a list of kinds that does not decode".to_owned(),
             },
             ErrorCode::GENERATION_COUNTER_TOO_LOW => {
@@ -139,28 +125,15 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             _ => String::from_utf8_lossy(&info).into_owned(),
         };
-        RequestError::Refused {
-            code,
-            text,
-            info,
-            from,
-        }
+        RequestError::Refused { code, text, info, from }
     }
 }
 
 fn generations(answer: &StoreAns) -> String {
     let one = |kind: &reload_wire::StoreKindResponse| {
-        format!(
-            "kind {} is at generation {}",
-            kind.kind, kind.generation_counter
-        )
+        format!("kind {} is at generation {}", kind.kind, kind.generation_counter)
     };
-    answer
-        .kind_responses
-        .iter()
-        .map(one)
-        .collect::<Vec<_>>()
-        .join(", ")
+    answer.kind_responses.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn fetched_reply(kinds: Vec<FetchedKind>) -> Reply {
@@ -175,13 +148,9 @@ fn message_of(request: Request) -> Result<Message, EncodeError> {
             let padding = Bytes::from(vec![0; usize::from(padding)]);
             (MessageCode::PING_REQUEST, to, ready(&PingReq { padding })?)
         }
-        Request::Probe { to, information } => (
-            MessageCode::PROBE_REQUEST,
-            to,
-            ready(&ProbeReq {
-                requested_info: information,
-            })?,
-        ),
+        Request::Probe { to, information } => {
+            (MessageCode::PROBE_REQUEST, to, ready(&ProbeReq { requested_info: information })?)
+        }
         Request::RouteQuery { to, target } => {
             let query = RouteQueryReq {
                 send_update: false,
@@ -192,64 +161,27 @@ fn message_of(request: Request) -> Result<Message, EncodeError> {
         }
         Request::Store { resource, values } => {
             let to = vec![Destination::Resource(resource.clone())];
-            (
-                MessageCode::STORE_REQUEST,
-                to,
-                Content::Store { resource, values },
-            )
+            (MessageCode::STORE_REQUEST, to, Content::Store { resource, values })
         }
-        Request::Fetch {
-            resource,
-            specifiers,
-        } => {
+        Request::Fetch { resource, specifiers } => {
             let to = vec![Destination::Resource(resource.clone())];
-            let specifiers = specifiers
-                .iter()
-                .map(on_the_wire)
-                .collect::<Result<_, _>>()?;
-            (
-                MessageCode::FETCH_REQUEST,
-                to,
-                ready(&FetchReq {
-                    resource,
-                    specifiers,
-                })?,
-            )
+            let specifiers = specifiers.iter().map(on_the_wire).collect::<Result<_, _>>()?;
+            (MessageCode::FETCH_REQUEST, to, ready(&FetchReq { resource, specifiers })?)
         }
-        Request::Stat {
-            resource,
-            specifiers,
-        } => {
+        Request::Stat { resource, specifiers } => {
             let to = vec![Destination::Resource(resource.clone())];
-            let specifiers = specifiers
-                .iter()
-                .map(on_the_wire)
-                .collect::<Result<_, _>>()?;
-            (
-                MessageCode::STAT_REQUEST,
-                to,
-                ready(&StatReq {
-                    resource,
-                    specifiers,
-                })?,
-            )
+            let specifiers = specifiers.iter().map(on_the_wire).collect::<Result<_, _>>()?;
+            (MessageCode::STAT_REQUEST, to, ready(&StatReq { resource, specifiers })?)
         }
         Request::Find { resource, kinds } => {
             let to = vec![Destination::Resource(resource.clone())];
-            (
-                MessageCode::FIND_REQUEST,
-                to,
-                ready(&FindReq { resource, kinds })?,
-            )
+            (MessageCode::FIND_REQUEST, to, ready(&FindReq { resource, kinds })?)
         }
     })
 }
 
 fn ready(body: &impl Encode) -> Result<Content, EncodeError> {
-    Ok(Content::Ready {
-        body: body.to_bytes()?,
-        certificates: Vec::new(),
-    })
+    Ok(Content::Ready { body: body.to_bytes()?, certificates: Vec::new() })
 }
 
 fn on_the_wire(specifier: &Specifier) -> Result<StoredDataSpecifier, EncodeError> {

@@ -31,20 +31,13 @@ const ANSWERING: usize = 256;
 #[derive(Debug)]
 enum Attach {
     /// Ours: the addresses at which we can be dialled are looked up.
-    Gathering {
-        to: Vec<Destination>,
-        send_update: bool,
-        task: TaskId,
-    },
+    Gathering { to: Vec<Destination>, send_update: bool, task: TaskId },
     /// Ours: sent and not answered.
     Asked { to: Vec<Destination>, task: TaskId },
     /// Ours: answered by this node, which dials us now. Also: given up in favour of its own Attach.
     Awaiting { node: NodeId, task: TaskId },
     /// Theirs: our addresses are looked up for the answer.
-    Answering {
-        caller: Box<Caller>,
-        request: Box<AttachReqAns>,
-    },
+    Answering { caller: Box<Caller>, request: Box<AttachReqAns> },
     /// Theirs: answered; we dial.
     Dialling { node: NodeId },
 }
@@ -107,19 +100,10 @@ impl<T: Topology, S: Store> Node<T, S> {
                 self.ask_for_update(now, node);
             }
             let result = Ok(TaskAnswer::Attached(node));
-            return self
-                .topology
-                .handle_input(now, Input::Done { task, result });
+            return self.topology.handle_input(now, Input::Done { task, result });
         }
         let link = self.links.plan();
-        self.attaches.open.insert(
-            link,
-            Attach::Gathering {
-                to,
-                send_update,
-                task,
-            },
-        );
+        self.attaches.open.insert(link, Attach::Gathering { to, send_update, task });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
         self.outputs.push_back(Output::Gather(link));
     }
@@ -133,41 +117,21 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         let Ok(body) = request.to_bytes() else { return };
         let to = vec![Destination::Node(node)];
-        self.send_request(
-            now,
-            MessageCode::ROUTE_QUERY_REQUEST,
-            to,
-            body,
-            Purpose::Nobody,
-        );
+        self.send_request(now, MessageCode::ROUTE_QUERY_REQUEST, to, body, Purpose::Nobody);
     }
 
     /// Our own candidates are known.
     pub(crate) fn on_candidates(&mut self, now: Now, link: LinkId, candidates: Vec<IceCandidate>) {
         match self.attaches.open.remove(&link) {
-            Some(Attach::Gathering {
-                to,
-                send_update,
-                task,
-            }) if candidates.is_empty() => {
+            Some(Attach::Gathering { to, send_update, task }) if candidates.is_empty() => {
                 let _ = (to, send_update);
                 self.timers.cancel(Timer::Attach(link));
                 self.end_attach(now, task, Err(Failure::Unreachable));
             }
-            Some(Attach::Gathering {
-                to,
-                send_update,
-                task,
-            }) => {
+            Some(Attach::Gathering { to, send_update, task }) => {
                 self.timers.cancel(Timer::Attach(link));
                 let request = self.attach_body(b"passive", candidates, send_update);
-                self.attaches.open.insert(
-                    link,
-                    Attach::Asked {
-                        to: to.clone(),
-                        task,
-                    },
-                );
+                self.attaches.open.insert(link, Attach::Asked { to: to.clone(), task });
                 let Ok(body) = request.to_bytes() else { return };
                 let purpose = Purpose::Attach(link);
                 self.send_request(now, MessageCode::ATTACH_REQUEST, to, body, purpose);
@@ -208,9 +172,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         let link = self.links.plan();
         let (caller, request) = (Box::new(caller), Box::new(request));
-        self.attaches
-            .open
-            .insert(link, Attach::Answering { caller, request });
+        self.attaches.open.insert(link, Attach::Answering { caller, request });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
         self.outputs.push_back(Output::Gather(link));
     }
@@ -222,10 +184,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         request: &AttachReqAns,
     ) -> Result<(), (ErrorCode, &'static str)> {
         if request.role != b"passive"[..] {
-            return Err((
-                ErrorCode::INVALID_MESSAGE,
-                "the role of a request is passive",
-            ));
+            return Err((ErrorCode::INVALID_MESSAGE, "the role of a request is passive"));
         }
         if caller.signer == self.node_id {
             return Err((ErrorCode::INVALID_MESSAGE, "an Attach to itself"));
@@ -242,10 +201,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// Both sides have sent an Attach: the smaller Node-ID gives way (section 6.5.1.2).
     fn break_tie(&mut self, now: Now, caller: &Caller) -> Result<(), (ErrorCode, &'static str)> {
-        let in_progress = (
-            ErrorCode::IN_PROGRESS,
-            "an Attach to this node is under way",
-        );
+        let in_progress = (ErrorCode::IN_PROGRESS, "an Attach to this node is under way");
         if self.attaches.is_awaiting(&caller.signer) {
             return Err(in_progress);
         }
@@ -256,23 +212,14 @@ impl<T: Topology, S: Store> Node<T, S> {
             return Err(in_progress);
         }
         self.cancel_attach_request(link);
-        self.attaches.open.insert(
-            link,
-            Attach::Awaiting {
-                node: caller.signer,
-                task,
-            },
-        );
+        self.attaches.open.insert(link, Attach::Awaiting { node: caller.signer, task });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
         Ok(())
     }
 
     fn cancel_attach_request(&mut self, link: LinkId) {
         let wanted = |purpose: &Purpose| matches!(purpose, Purpose::Attach(of) if *of == link);
-        for id in self
-            .transactions
-            .find(|transaction| wanted(&transaction.purpose))
-        {
+        for id in self.transactions.find(|transaction| wanted(&transaction.purpose)) {
             self.transactions.remove(id);
             self.timers.cancel(Timer::Transaction(id));
         }
@@ -296,11 +243,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.attaches.open.insert(link, Attach::Dialling { node });
         self.timers.set(Timer::Attach(link), deadline);
         let addresses = usable(&request.candidates);
-        let plan = Plan {
-            addresses,
-            expected: Some(node),
-            deadline,
-        };
+        let plan = Plan { addresses, expected: Some(node), deadline };
         self.outputs.push_back(Output::Connect(link, plan));
     }
 
@@ -311,11 +254,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         match ending {
             Ending::Answered(answer) => self.on_attach_answer(now, link, task, &answer),
-            Ending::Refused {
-                code: ErrorCode::IN_PROGRESS,
-                from,
-                ..
-            } => {
+            Ending::Refused { code: ErrorCode::IN_PROGRESS, from, .. } => {
                 let _ = to;
                 self.await_link(now, link, from, task);
             }
@@ -345,9 +284,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.end_attach(now, task, Ok(TaskAnswer::Attached(node)));
             return self.send_wanted_update(now, node);
         }
-        self.attaches
-            .open
-            .insert(link, Attach::Awaiting { node, task });
+        self.attaches.open.insert(link, Attach::Awaiting { node, task });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
     }
 
@@ -392,8 +329,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn end_attach(&mut self, now: Now, task: TaskId, result: Result<TaskAnswer, Failure>) {
-        self.topology
-            .handle_input(now, Input::Done { task, result });
+        self.topology.handle_input(now, Input::Done { task, result });
     }
 
     /// A link that was planned did not come up, or an Attach led to nothing in time.
@@ -429,7 +365,5 @@ fn usable(candidates: &[IceCandidate]) -> Vec<SocketAddr> {
         .filter(|candidate| candidate.overlay_link == OverlayLinkType::TLS_TCP_FH_NO_ICE)
         .collect();
     tls.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
-    tls.iter()
-        .filter_map(|candidate| candidate.addr_port.socket_addr())
-        .collect()
+    tls.iter().filter_map(|candidate| candidate.addr_port.socket_addr()).collect()
 }

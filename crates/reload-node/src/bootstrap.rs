@@ -38,11 +38,7 @@ pub(crate) struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self {
-            start: Start::default(),
-            state: State::Idle,
-            pause: Duration::from_secs(1),
-        }
+        Self { start: Start::default(), state: State::Idle, pause: Duration::from_secs(1) }
     }
 }
 
@@ -59,11 +55,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let link = self.links.plan();
         self.bootstrap.state = State::Dialling { at, link };
         let deadline = now.mono + PATIENCE;
-        let plan = Plan {
-            addresses: vec![address],
-            expected: None,
-            deadline,
-        };
+        let plan = Plan { addresses: vec![address], expected: None, deadline };
         self.outputs.push_back(Output::Connect(link, plan));
     }
 
@@ -80,10 +72,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.bootstrap.state = State::Pausing;
         self.timers.set(Timer::Bootstrap, now.mono + pause);
         let tried = self.bootstrap.start.bootstrap.len();
-        self.emit(Event::NoBootstrap {
-            tried,
-            again_in: pause.as_secs(),
-        });
+        self.emit(Event::NoBootstrap { tried, again_in: pause.as_secs() });
     }
 
     pub(crate) fn on_bootstrap_timer(&mut self, now: Now) {
@@ -100,8 +89,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if dialled == link {
             self.bootstrap.state = State::Idle;
             self.bootstrap.pause = Duration::from_secs(1);
-            self.topology
-                .handle_input(now, Input::Join { bootstrap: node });
+            self.topology.handle_input(now, Input::Join { bootstrap: node });
         }
     }
 
@@ -113,20 +101,14 @@ impl<T: Topology, S: Store> Node<T, S> {
             return;
         }
         if let Some(address) = self.bootstrap.start.bootstrap.get(at).copied() {
-            self.emit(Event::BootstrapFailed {
-                address,
-                reason: reason.to_owned(),
-            });
+            self.emit(Event::BootstrapFailed { address, reason: reason.to_owned() });
         }
         self.dial_bootstrap(now, at + 1);
     }
 
     /// The plug-in told something; a node without a place looks for a way in again.
     pub(crate) fn on_topology_event(&mut self, now: Now, event: TopologyEvent) {
-        let lost = matches!(
-            event,
-            TopologyEvent::JoinFailed { .. } | TopologyEvent::Isolated
-        );
+        let lost = matches!(event, TopologyEvent::JoinFailed { .. } | TopologyEvent::Isolated);
         if event == TopologyEvent::Joined {
             self.bootstrap.start.first = false;
             self.remember_peers();
@@ -134,8 +116,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.emit(Event::Topology(event));
         if lost && !self.leaving && matches!(self.bootstrap.state, State::Idle) {
             self.bootstrap.state = State::Pausing;
-            self.timers
-                .set(Timer::Bootstrap, now.mono + self.bootstrap.pause);
+            self.timers.set(Timer::Bootstrap, now.mono + self.bootstrap.pause);
         }
     }
 

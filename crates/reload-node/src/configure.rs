@@ -36,10 +36,7 @@ pub(crate) struct Exchanges {
 impl Exchanges {
     fn begin(&mut self, now: Instant, node: NodeId, sequence: u16) -> bool {
         self.ended.retain(|_, (_, at)| *at + PAUSE > now);
-        let paused = self
-            .ended
-            .get(&node)
-            .is_some_and(|(ended, _)| *ended == sequence);
+        let paused = self.ended.get(&node).is_some_and(|(ended, _)| *ended == sequence);
         if paused || self.open.contains_key(&node) {
             return false;
         }
@@ -73,10 +70,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// Sends our document to a node that has an older one.
     pub(crate) fn update_configuration_of(&mut self, now: Now, node: NodeId, to: Vec<Destination>) {
-        if !self
-            .exchanges
-            .begin(now.mono, node, self.configuration.sequence)
-        {
+        if !self.exchanges.begin(now.mono, node, self.configuration.sequence) {
             return;
         }
         let request = ConfigUpdateReq::Config(self.document.clone());
@@ -110,10 +104,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn renew_stalled(&mut self, now: Now, on: impl Fn(NodeId) -> bool) {
-        for id in self
-            .transactions
-            .find(|transaction| transaction.stalled.is_some_and(&on))
-        {
+        for id in self.transactions.find(|transaction| transaction.stalled.is_some_and(&on)) {
             self.renew(now, id);
         }
     }
@@ -127,19 +118,13 @@ impl<T: Topology, S: Store> Node<T, S> {
         let result = match request {
             ConfigUpdateReq::Config(document) => self.take_document(now, &document),
             ConfigUpdateReq::Kinds(kinds) => self.take_kinds(now, &kinds),
-            ConfigUpdateReq::Unknown { .. } => Err((
-                ErrorCode::INVALID_MESSAGE,
-                "unknown type of ConfigUpdate".to_owned(),
-            )),
+            ConfigUpdateReq::Unknown { .. } => {
+                Err((ErrorCode::INVALID_MESSAGE, "unknown type of ConfigUpdate".to_owned()))
+            }
         };
         match result {
             Ok(()) => {
-                self.answer(
-                    now,
-                    caller,
-                    MessageCode::CONFIG_UPDATE_ANSWER,
-                    &ConfigUpdateAns,
-                );
+                self.answer(now, caller, MessageCode::CONFIG_UPDATE_ANSWER, &ConfigUpdateAns);
             }
             Err((code, text)) => self.refuse(now, caller, code, &text),
         }
@@ -161,10 +146,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let parsed =
             OverlayDocument::parse_with(document, &options).map_err(|error| invalid(&error))?;
         let name = self.configuration.instance_name.clone();
-        if parsed
-            .find(&name)
-            .is_ok_and(|found| found.raw == self.configuration.raw)
-        {
+        if parsed.find(&name).is_ok_and(|found| found.raw == self.configuration.raw) {
             return Ok(());
         }
         let signers = Signers::Previous(&self.configuration);
@@ -211,16 +193,12 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// What the new configuration says about certificates, if this node can live with it.
     fn trust_of(&self, now: Now, configuration: &Configuration) -> Result<Trust, String> {
-        configuration
-            .check_usable()
-            .map_err(|error| error.to_string())?;
+        configuration.check_usable().map_err(|error| error.to_string())?;
         let trust =
             Trust::new(configuration, self.trust.leniency()).map_err(|error| error.to_string())?;
         let own = self.credentials.certificate();
         let intermediates = own.chain().to_vec();
-        trust
-            .check(own.der(), &intermediates, now.wall)
-            .map_err(|error| error.to_string())?;
+        trust.check(own.der(), &intermediates, now.wall).map_err(|error| error.to_string())?;
         Ok(trust)
     }
 
@@ -239,11 +217,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             .map(|(id, _)| id)
             .collect();
         for link in distrusted {
-            self.close_link(
-                now,
-                link,
-                "its certificate is not valid in the new configuration",
-            );
+            self.close_link(now, link, "its certificate is not valid in the new configuration");
         }
     }
 
@@ -251,10 +225,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// document says so and gets ours.
     fn spread(&mut self, now: Now) {
         let nodes = self.links.linked();
-        let Ok(body) = (PingReq {
-            padding: Bytes::new(),
-        })
-        .to_bytes() else {
+        let Ok(body) = (PingReq { padding: Bytes::new() }).to_bytes() else {
             return;
         };
         for node in nodes {
@@ -293,17 +264,10 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Ok(UnknownKinds(kinds)) = UnknownKinds::decode_exact(&self.dialect, info) else {
             return;
         };
-        let known = |id: &KindId| {
-            self.configuration
-                .kinds
-                .iter()
-                .find(|block| block.definition.id == *id)
-        };
-        let blocks: Vec<Bytes> = kinds
-            .iter()
-            .filter_map(known)
-            .map(|block| block.to_xml().into())
-            .collect();
+        let known =
+            |id: &KindId| self.configuration.kinds.iter().find(|block| block.definition.id == *id);
+        let blocks: Vec<Bytes> =
+            kinds.iter().filter_map(known).map(|block| block.to_xml().into()).collect();
         let request = ConfigUpdateReq::Kinds(blocks.clone());
         if let Ok(body) = request.to_bytes()
             && !blocks.is_empty()
@@ -318,11 +282,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 /// A kind that is known must be the same (section 6.5.4.2).
 fn add_kind(configuration: &mut Configuration, block: KindBlock) -> Result<(), Refused> {
     let id = block.definition.id;
-    match configuration
-        .kinds
-        .iter()
-        .find(|known| known.definition.id == id)
-    {
+    match configuration.kinds.iter().find(|known| known.definition.id == id) {
         Some(known) if known.raw == block.raw => Ok(()),
         Some(_) => {
             let text = format!("kind {id} is defined otherwise in the configuration");

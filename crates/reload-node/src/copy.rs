@@ -102,15 +102,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         copy.under_way += 1;
         let node = copy.to;
-        let purpose = Purpose::Copy {
-            copy: number,
-            node,
-            resource: batch.resource,
-        };
-        let content = Content::Ready {
-            body: batch.body,
-            certificates: batch.certificates,
-        };
+        let purpose = Purpose::Copy { copy: number, node, resource: batch.resource };
+        let content = Content::Ready { body: batch.body, certificates: batch.certificates };
         let to = vec![Destination::Node(node)];
         self.originate(now, MessageCode::STORE_REQUEST, to, content, purpose, None);
     }
@@ -150,10 +143,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 }
                 Ok(())
             }
-            Ending::Refused {
-                code: ErrorCode::FORBIDDEN,
-                ..
-            } => {
+            Ending::Refused { code: ErrorCode::FORBIDDEN, .. } => {
                 return self.retry_later(now, number, resource);
             }
             Ending::Refused { code, .. } => Err(Failure::Refused(code)),
@@ -194,8 +184,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         let Some(task) = copy.task else { return };
         let result = copy.failure.map_or(Ok(TaskAnswer::Copied), Err);
-        self.topology
-            .handle_input(now, Input::Done { task, result });
+        self.topology.handle_input(now, Input::Done { task, result });
     }
 
     /// Fetches what another peer has newer; false if there is nothing to ask.
@@ -211,10 +200,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(body) = request.ok().and_then(|request| request.to_bytes().ok()) else {
             return false;
         };
-        let purpose = Purpose::Resynchronise {
-            resource: resource.clone(),
-            copy,
-        };
+        let purpose = Purpose::Resynchronise { resource: resource.clone(), copy };
         let to = vec![Destination::Node(node)];
         self.send_request(now, MessageCode::FETCH_REQUEST, to, body, purpose);
         true
@@ -235,9 +221,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 let (values, generation) = (&kind.values, kind.generation);
                 let place = PlaceOf(&self.topology);
                 // what may not be here is left out, and the rest taken
-                let _ = self
-                    .storage
-                    .merge(now, resource, kind.kind, values, generation, &place);
+                let _ = self.storage.merge(now, resource, kind.kind, values, generation, &place);
             }
         }
         if let Some(number) = copy {
@@ -248,10 +232,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
 /// Whether an error means that the other has newer values (section 7.4.1.1).
 fn is_newer_there(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::DATA_TOO_OLD | ErrorCode::GENERATION_COUNTER_TOO_LOW
-    )
+    matches!(code, ErrorCode::DATA_TOO_OLD | ErrorCode::GENERATION_COUNTER_TOO_LOW)
 }
 
 /// The range that holds one resource only: from the identifier right before it.
@@ -264,8 +245,5 @@ fn range_of(resource: &ResourceId) -> Option<Range> {
         }
     }
     let after = ResourceId::new(&before).ok()?;
-    Some(Range {
-        after,
-        through: resource.clone(),
-    })
+    Some(Range { after, through: resource.clone() })
 }

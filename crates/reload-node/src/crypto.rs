@@ -65,18 +65,12 @@ pub(crate) struct Crypto {
 impl<T: Topology, S: Store> Node<T, S> {
     /// Has a message checked; drops it if too many of its link wait already.
     pub(crate) fn check(&mut self, now: Now, check: Check) {
-        let waiting = self
-            .crypto
-            .checks
-            .get(&check.origin.link())
-            .map_or(0, VecDeque::len);
+        let waiting = self.crypto.checks.get(&check.origin.link()).map_or(0, VecDeque::len);
         if waiting >= self.limits.checks_per_link {
             self.counters.overload += 1;
             return;
         }
-        let known = self
-            .certificates
-            .lookup_message(&self.dialect, &check.parts);
+        let known = self.certificates.lookup_message(&self.dialect, &check.parts);
         let job = VerifyJob {
             parts: check.parts,
             trust: Arc::clone(&self.trust),
@@ -86,12 +80,10 @@ impl<T: Topology, S: Store> Node<T, S> {
             now: now.wall,
         };
         let id = JobId(self.number());
-        self.crypto.place.insert(id, check.origin);
-        self.crypto
-            .checks
-            .entry(check.origin.link())
-            .or_default()
-            .push_back((id, None));
+        let (origin, link) = (check.origin, check.origin.link());
+        self.crypto.place.insert(id, link);
+        let checking = Checking { job: id, origin, result: None };
+        self.crypto.checks.entry(link).or_default().push_back(checking);
         self.outputs.push_back(Output::Crypto(id, Job::verify(job)));
     }
 
@@ -113,21 +105,15 @@ impl<T: Topology, S: Store> Node<T, S> {
             now,
         };
         let id = JobId(self.number());
-        self.crypto.seals.push_back(Signing {
-            job: id,
-            then,
-            result: None,
-        });
-        self.outputs
-            .push_back(Output::Crypto(id, Job::seal(sealing)));
+        self.crypto.seals.push_back(Signing { job: id, then, result: None });
+        self.outputs.push_back(Output::Crypto(id, Job::seal(sealing)));
     }
 
     /// Closes a link once everything given to seal so far has gone out.
     pub(crate) fn close_after(&mut self, now: Now, link: LinkId) {
         let id = JobId(self.number());
-        self.crypto
-            .seals
-            .push_back((id, Then::Close(link), Some(Ok(Bytes::new()))));
+        let (then, result) = (Then::Close(link), Some(Ok(Bytes::new())));
+        self.crypto.seals.push_back(Signing { job: id, then, result });
         self.release_seals(now);
     }
 
@@ -176,17 +162,8 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn release_seals(&mut self, now: Now) {
-        while self
-            .crypto
-            .seals
-            .front()
-            .is_some_and(|entry| entry.result.is_some())
-        {
-            let Some(Signing {
-                then,
-                result: Some(result),
-                ..
-            }) = self.crypto.seals.pop_front()
+        while self.crypto.seals.front().is_some_and(|entry| entry.result.is_some()) {
+            let Some(Signing { then, result: Some(result), .. }) = self.crypto.seals.pop_front()
             else {
                 return;
             };
@@ -194,8 +171,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 (Then::Request(id), Ok(sealed)) => self.on_request_sealed(now, id, sealed),
                 (Then::Request(id), Err(error)) => self.on_request_unsealed(now, id, &error),
                 (Then::Answer(caller), Ok(sealed)) => {
-                    self.answers
-                        .answer(&(caller.signer, caller.transaction), &sealed);
+                    self.answers.answer(&(caller.signer, caller.transaction), &sealed);
                     self.send_answer(now, &caller, &sealed);
                 }
                 // an answer that cannot be encoded is an answer that does not fit

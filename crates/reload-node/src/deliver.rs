@@ -93,17 +93,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.counters.stray += 1;
             return;
         }
-        let fetched = open
-            .filter(|t| t.code == MessageCode::FETCH_REQUEST)
-            .and_then(fetched_at);
-        self.check(
-            now,
-            Check {
-                origin,
-                parts,
-                fetched,
-            },
-        );
+        let fetched = open.filter(|t| t.code == MessageCode::FETCH_REQUEST).and_then(fetched_at);
+        self.check(now, Check { origin, parts, fetched });
     }
 
     /// The whole message: at once, or when the last missing fragment has come (section 6.7).
@@ -117,10 +108,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if header.fragment.is_whole() {
             return Some((header, rest));
         }
-        let key = FragmentKey {
-            transaction: header.transaction_id,
-            answer,
-        };
+        let key = FragmentKey { transaction: header.transaction_id, answer };
         let whole = self.fragments.take(now.mono, key, &header, &rest);
         if let Some(at) = self.fragments.expire(now.mono) {
             self.timers.set_once(Timer::Fragments, at);
@@ -134,11 +122,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.certificates.insert(certificate.clone());
         }
         let signer = checked.message.signer();
-        if self
-            .trust
-            .still_valid(&signer.certificate, now.wall)
-            .is_err()
-        {
+        if self.trust.still_valid(&signer.certificate, now.wall).is_err() {
             self.counters.unverified += 1;
             return;
         }
@@ -206,21 +190,12 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// Checks that every request passes before it is looked at.
     fn admit(&self, message: &Verified<Message>) -> Result<(), ErrorCode> {
         let header = &message.header;
-        if header
-            .options
-            .iter()
-            .any(|option| option.flags & DESTINATION_CRITICAL != 0)
-        {
+        if header.options.iter().any(|option| option.flags & DESTINATION_CRITICAL != 0) {
             return Err(ErrorCode::UNSUPPORTED_FORWARDING_OPTION);
         }
         self.admit_sequence(header.configuration_sequence, message.contents.code)?;
         // 6.3.3: no extension is known here
-        if message
-            .contents
-            .extensions
-            .iter()
-            .any(|extension| extension.critical)
-        {
+        if message.contents.extensions.iter().any(|extension| extension.critical) {
             return Err(ErrorCode::UNKNOWN_EXTENSION);
         }
         Ok(())
@@ -242,12 +217,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             MessageCode::ATTACH_REQUEST => self.on_attach(now, caller, &body),
             MessageCode::APP_ATTACH_REQUEST => {
                 // 6.5.2.2: no application is offered here
-                self.refuse(
-                    now,
-                    &caller,
-                    ErrorCode::NOT_FOUND,
-                    "application not offered here",
-                );
+                self.refuse(now, &caller, ErrorCode::NOT_FOUND, "application not offered here");
             }
             MessageCode::JOIN_REQUEST => self.ask(now, caller, &body, TopologyRequest::Join),
             MessageCode::LEAVE_REQUEST => self.ask(now, caller, &body, TopologyRequest::Leave),
@@ -289,23 +259,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
         };
         let (from, direct) = (caller.signer, caller.direct);
-        self.asked.insert(
-            token,
-            Asked {
-                caller,
-                code,
-                send_update,
-            },
-        );
-        self.topology.handle_input(
-            now,
-            Input::Request {
-                token,
-                from,
-                direct,
-                request,
-            },
-        );
+        self.asked.insert(token, Asked { caller, code, send_update });
+        self.topology.handle_input(now, Input::Request { token, from, direct, request });
     }
 
     pub(crate) fn refuse_damaged(

@@ -57,10 +57,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             return;
         };
         entry.last_traffic = now.mono;
-        let origin = Origin::Link {
-            link,
-            node: entry.address(),
-        };
+        let origin = Origin::Link { link, node: entry.address() };
         let unbound = entry.node.is_none();
         let Ok((header, rest)) = ForwardingHeader::split(&self.dialect, message) else {
             self.counters.noise += 1;
@@ -81,10 +78,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn is_sound(&self, header: &ForwardingHeader, length: usize) -> bool {
         header.overlay == self.overlay
             && u32::try_from(length).is_ok_and(|length| length == header.length)
-            && !header
-                .via_list
-                .iter()
-                .any(|entry| matches!(entry, Destination::Resource(_)))
+            && !header.via_list.iter().any(|entry| matches!(entry, Destination::Resource(_)))
     }
 
     /// What is wrong with a message before anything is done with it.
@@ -196,10 +190,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             (Route::Here, Target::Resource(_)) => Step::Deliver,
             // 6.1.1: the node we would be responsible for is not connected
             (Route::Here, Target::Node(_)) => Step::Drop,
-            (Route::Next(next), _) => self
-                .links
-                .to_node(&next)
-                .map_or(Step::Unroutable, Step::Forward),
+            (Route::Next(next), _) => {
+                self.links.to_node(&next).map_or(Step::Unroutable, Step::Forward)
+            }
             (Route::Nowhere, _) => Step::Unroutable,
         }
     }
@@ -216,11 +209,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if header.ttl == 0 {
             return self.raise(now, origin, &header, rest, ErrorCode::TTL_EXCEEDED);
         }
-        if header
-            .options
-            .iter()
-            .any(|option| option.flags & FORWARD_CRITICAL != 0)
-        {
+        if header.options.iter().any(|option| option.flags & FORWARD_CRITICAL != 0) {
             let code = ErrorCode::UNSUPPORTED_FORWARDING_OPTION;
             return self.raise(now, origin, &header, rest, code);
         }
@@ -289,17 +278,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(entry) = self.links.get(link) else {
             return;
         };
-        let origin = Origin::Link {
-            link,
-            node: entry.address(),
-        };
+        let origin = Origin::Link { link, node: entry.address() };
         let caller = Caller::of(&header, origin, self.node_id);
-        self.refuse(
-            now,
-            &caller,
-            ErrorCode::MESSAGE_TOO_LARGE,
-            "larger than max-message-size",
-        );
+        self.refuse(now, &caller, ErrorCode::MESSAGE_TOO_LARGE, "larger than max-message-size");
         self.close_after(now, link);
     }
 
@@ -328,19 +309,14 @@ fn is_answer(header: &ForwardingHeader, rest: &Bytes) -> bool {
 
 /// The requests that a node with several Node-IDs may send before its Attach (section 6.1.2).
 fn may_be_unbound(code: MessageCode) -> bool {
-    matches!(
-        code,
-        MessageCode::ATTACH_REQUEST | MessageCode::PING_REQUEST
-    ) || !code.is_request()
+    matches!(code, MessageCode::ATTACH_REQUEST | MessageCode::PING_REQUEST) || !code.is_request()
 }
 
 /// Whether a node or resource stands twice in a list (section 13.6.5).
 fn has_duplicates(list: &[Destination]) -> bool {
     let counts =
         |entry: &Destination| matches!(entry, Destination::Node(_) | Destination::Resource(_));
-    list.iter()
-        .enumerate()
-        .any(|(at, entry)| counts(entry) && list[..at].contains(entry))
+    list.iter().enumerate().any(|(at, entry)| counts(entry) && list[..at].contains(entry))
 }
 
 /// Set if any node that answers must understand the option (section 6.3.2.3).
@@ -350,14 +326,9 @@ pub(crate) const RESPONSE_COPY: u8 = 0x04;
 
 /// The options of the answer to a request with these (section 6.3.2.3).
 pub(crate) fn copied_options(options: &[ForwardingOption]) -> Vec<ForwardingOption> {
-    let wanted = options
-        .iter()
-        .filter(|option| option.flags & RESPONSE_COPY != 0);
+    let wanted = options.iter().filter(|option| option.flags & RESPONSE_COPY != 0);
     let base = FORWARD_CRITICAL | DESTINATION_CRITICAL | RESPONSE_COPY;
     wanted
-        .map(|option| ForwardingOption {
-            flags: option.flags & !base,
-            ..option.clone()
-        })
+        .map(|option| ForwardingOption { flags: option.flags & !base, ..option.clone() })
         .collect()
 }

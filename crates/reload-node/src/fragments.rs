@@ -41,12 +41,7 @@ pub(crate) struct Fragments {
 
 impl Fragments {
     pub(crate) fn new(bound: usize, largest: usize) -> Self {
-        Self {
-            sets: BTreeMap::new(),
-            held: 0,
-            bound,
-            largest,
-        }
+        Self { sets: BTreeMap::new(), held: 0, bound, largest }
     }
 
     /// Takes another max-message-size.
@@ -89,12 +84,8 @@ impl Fragments {
 
     /// Drops sets that stayed incomplete for too long; returns when to come again.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Instant> {
-        let old: Vec<_> = self
-            .sets
-            .iter()
-            .filter(|(_, set)| set.until <= now)
-            .map(|(key, _)| *key)
-            .collect();
+        let old: Vec<_> =
+            self.sets.iter().filter(|(_, set)| set.until <= now).map(|(key, _)| *key).collect();
         for key in old {
             self.discard(key);
         }
@@ -118,16 +109,11 @@ impl Set {
             return false;
         }
         if header.fragment.last
-            && self
-                .parts
-                .iter()
-                .any(|(at, part)| part_end(*at, part) > u64::from(end))
+            && self.parts.iter().any(|(at, part)| part_end(*at, part) > u64::from(end))
         {
             return false;
         }
-        self.parts
-            .iter()
-            .all(|(at, part)| agree(*at, part, header.fragment.offset, rest))
+        self.parts.iter().all(|(at, part)| agree(*at, part, header.fragment.offset, rest))
     }
 
     /// Adds the part; returns by how many bytes the set grew.

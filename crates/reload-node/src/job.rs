@@ -72,18 +72,8 @@ impl Sealing {
             Content::Ready { body, certificates } => (body.clone(), certificates.clone()),
             Content::Store { resource, values } => (self.store(resource, values)?, Vec::new()),
         };
-        let contents = MessageContents {
-            code: self.code,
-            body,
-            extensions: Vec::new(),
-        };
-        seal(
-            &self.credentials,
-            self.overlay,
-            self.transaction,
-            &contents,
-            &certificates,
-        )
+        let contents = MessageContents { code: self.code, body, extensions: Vec::new() };
+        seal(&self.credentials, self.overlay, self.transaction, &contents, &certificates)
     }
 
     /// The body of a Store of own values, each signed on its own (section 7.1).
@@ -108,11 +98,7 @@ impl Sealing {
                 }),
             }
         }
-        let request = StoreReq {
-            resource: resource.clone(),
-            replica_number: 0,
-            kind_data,
-        };
+        let request = StoreReq { resource: resource.clone(), replica_number: 0, kind_data };
         Ok(request.to_bytes()?)
     }
 }
@@ -122,14 +108,8 @@ impl NewValue {
         let value = self.value.clone();
         match &self.place {
             Place::Single => StoredDataValue::Single(value),
-            Place::Index(index) => StoredDataValue::Array {
-                index: *index,
-                value,
-            },
-            Place::Key(key) => StoredDataValue::Dictionary {
-                key: key.clone(),
-                value,
-            },
+            Place::Index(index) => StoredDataValue::Array { index: *index, value },
+            Place::Key(key) => StoredDataValue::Dictionary { key: key.clone(), value },
         }
     }
 

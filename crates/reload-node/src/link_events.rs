@@ -39,20 +39,14 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         self.certificates.insert(Arc::clone(&certificate));
         let node = self.meant(link, &certificate);
-        let entry = Link {
-            state: LinkState::Up,
-            node,
-            certificate,
-            remote,
-            last_traffic: now.mono,
-        };
+        let entry =
+            Link { state: LinkState::Up, node, certificate, remote, last_traffic: now.mono };
         let address = entry.address();
         let was_linked = self.links.to_node(&address).is_some();
         for older in self.links.insert(link, entry) {
             self.timers.set(Timer::Drain(older), now.mono + DRAIN);
         }
-        self.timers
-            .set(Timer::Keepalive(link), now.mono + self.limits.keepalive);
+        self.timers.set(Timer::Keepalive(link), now.mono + self.limits.keepalive);
         if let Some(node) = node {
             self.on_node_linked(now, link, node, remote, was_linked);
         }
@@ -105,11 +99,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let was_linked = self.links.to_node(&node).is_some();
         let newest = self.links.newest(&node) == Some(link);
         if let Some(entry) = self.links.get_mut(link) {
-            entry.state = if newest {
-                LinkState::Up
-            } else {
-                LinkState::Draining
-            };
+            entry.state = if newest { LinkState::Up } else { LinkState::Draining };
         }
         if !was_linked {
             self.topology.handle_input(now, Input::LinkRestored(node));
@@ -152,20 +142,14 @@ impl<T: Topology, S: Store> Node<T, S> {
                 }
             }
             None => {
-                self.emit(Event::LinkDown {
-                    node,
-                    reason: reason.to_owned(),
-                });
+                self.emit(Event::LinkDown { node, reason: reason.to_owned() });
                 self.topology.handle_input(now, Input::LinkDown(node));
             }
         }
     }
 
     pub(crate) fn on_drain_timer(&mut self, link: LinkId) {
-        let draining = self
-            .links
-            .get(link)
-            .is_some_and(|entry| entry.state == LinkState::Draining);
+        let draining = self.links.get(link).is_some_and(|entry| entry.state == LinkState::Draining);
         if draining {
             self.timers.cancel(Timer::Keepalive(link));
             self.links.remove(link);
@@ -184,27 +168,13 @@ impl<T: Topology, S: Store> Node<T, S> {
             return self.timers.set(Timer::Keepalive(link), due);
         }
         let to = vec![Destination::Node(entry.address())];
-        self.timers
-            .set(Timer::Keepalive(link), now.mono + self.limits.keepalive);
-        let Ok(body) = (PingReq {
-            padding: Bytes::new(),
-        })
-        .to_bytes() else {
+        self.timers.set(Timer::Keepalive(link), now.mono + self.limits.keepalive);
+        let Ok(body) = (PingReq { padding: Bytes::new() }).to_bytes() else {
             return;
         };
-        let content = Content::Ready {
-            body,
-            certificates: Vec::new(),
-        };
+        let content = Content::Ready { body, certificates: Vec::new() };
         let purpose = Purpose::Keepalive;
-        self.originate(
-            now,
-            MessageCode::PING_REQUEST,
-            to,
-            content,
-            purpose,
-            Some(link),
-        );
+        self.originate(now, MessageCode::PING_REQUEST, to, content, purpose, Some(link));
     }
 
     /// The topology plug-in has no more use for the links to a node. Clients and nodes that settle

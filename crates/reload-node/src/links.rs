@@ -123,11 +123,8 @@ impl Links {
     /// The link that carries the traffic to a node: the newest that is not failing.
     pub(crate) fn to_node(&self, node: &NodeId) -> Option<LinkId> {
         let ids = self.by_node.get(node)?;
-        let healthy = |id: &&LinkId| {
-            self.up
-                .get(id)
-                .is_some_and(|link| link.state != LinkState::Failing)
-        };
+        let healthy =
+            |id: &&LinkId| self.up.get(id).is_some_and(|link| link.state != LinkState::Failing);
         ids.iter().rev().find(healthy).copied()
     }
 
@@ -138,10 +135,7 @@ impl Links {
 
     /// Any link that carries traffic.
     pub(crate) fn any(&self) -> Option<LinkId> {
-        self.up
-            .iter()
-            .find(|(_, link)| link.state == LinkState::Up)
-            .map(|(id, _)| *id)
+        self.up.iter().find(|(_, link)| link.state == LinkState::Up).map(|(id, _)| *id)
     }
 
     /// The nodes with at least one link.

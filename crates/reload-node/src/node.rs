@@ -123,18 +123,12 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub fn handle_link(&mut self, now: Now, link: LinkId, event: LinkEvent) {
         match event {
             LinkEvent::Candidates(candidates) => self.on_candidates(now, link, candidates),
-            LinkEvent::Up {
-                certificate,
-                remote,
-            } => self.on_up(now, link, certificate, remote),
+            LinkEvent::Up { certificate, remote } => self.on_up(now, link, certificate, remote),
             LinkEvent::Message(message) => self.on_message(now, link, &message),
             LinkEvent::TooLarge(header) => self.on_too_large(now, link, header),
             LinkEvent::Failing { unacknowledged } => self.on_failing(now, link, unacknowledged),
             LinkEvent::Restored => self.on_restored(now, link),
-            LinkEvent::Down {
-                reason,
-                unacknowledged,
-            } => {
+            LinkEvent::Down { reason, unacknowledged } => {
                 self.on_down(now, link, reason, unacknowledged);
             }
         }
@@ -152,11 +146,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         while let Some(timer) = self.timers.pop(now.mono) {
             self.on_timer(now, timer);
         }
-        if self
-            .topology
-            .wakeup()
-            .is_some_and(|wakeup| wakeup.at <= now.mono)
-        {
+        if self.topology.wakeup().is_some_and(|wakeup| wakeup.at <= now.mono) {
             self.topology.handle_timeout(now);
         }
         if self.storage.wakeup().is_some_and(|at| at <= now.mono) {
@@ -164,8 +154,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         self.settle(now);
         debug_assert!(
-            self.deadline()
-                .is_none_or(|deadline| deadline.at > now.mono),
+            self.deadline().is_none_or(|deadline| deadline.at > now.mono),
             "a timer that fired asks for the same moment again: {:?}",
             self.deadline()
         );
@@ -187,9 +176,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// The next thing for the driver to do; drain it to [`Output::Idle`] after every input.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs
-            .pop_front()
-            .unwrap_or_else(|| Output::Idle(self.deadline()))
+        self.outputs.pop_front().unwrap_or_else(|| Output::Idle(self.deadline()))
     }
 
     /// This node.
@@ -279,22 +266,11 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn deadline(&self) -> Option<Deadline> {
-        let own = self.timers.next().map(|(at, timer)| Deadline {
-            at,
-            timer: timer.name(),
-        });
-        let topology = self.topology.wakeup().map(|wakeup| Deadline {
-            at: wakeup.at,
-            timer: wakeup.timer,
-        });
-        let storage = self.storage.wakeup().map(|at| Deadline {
-            at,
-            timer: "storage",
-        });
-        [own, topology, storage]
-            .into_iter()
-            .flatten()
-            .min_by_key(|deadline| deadline.at)
+        let own = self.timers.next().map(|(at, timer)| Deadline { at, timer: timer.name() });
+        let topology =
+            self.topology.wakeup().map(|wakeup| Deadline { at: wakeup.at, timer: wakeup.timer });
+        let storage = self.storage.wakeup().map(|at| Deadline { at, timer: "storage" });
+        [own, topology, storage].into_iter().flatten().min_by_key(|deadline| deadline.at)
     }
 
     fn on_timer(&mut self, now: Now, timer: Timer) {

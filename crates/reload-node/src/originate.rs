@@ -30,11 +30,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 pub(crate) enum Ending {
     Answered(Answer),
-    Refused {
-        code: ErrorCode,
-        info: Bytes,
-        from: NodeId,
-    },
+    Refused { code: ErrorCode, info: Bytes, from: NodeId },
     Failed(RequestError),
 }
 
@@ -48,10 +44,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         body: Bytes,
         purpose: Purpose,
     ) -> TransactionId {
-        let content = Content::Ready {
-            body,
-            certificates: Vec::new(),
-        };
+        let content = Content::Ready { body, certificates: Vec::new() };
         self.originate(now, code, to, content, purpose, None)
     }
 
@@ -97,11 +90,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             transaction.sealed = Some(sealed);
         }
         if size > limit {
-            return self.finish(
-                now,
-                id,
-                Ending::Failed(RequestError::TooLarge { size, limit }),
-            );
+            return self.finish(now, id, Ending::Failed(RequestError::TooLarge { size, limit }));
         }
         self.transmit(now, id);
     }
@@ -221,24 +210,13 @@ impl<T: Topology, S: Store> Node<T, S> {
         if !self.admits(transaction, from) {
             self.counters.stray += 1;
             // the ring has moved: ask again at once instead of at the timer
-            if self
-                .transactions
-                .get(id)
-                .is_some_and(|t| t.sent < TRANSMISSIONS)
-            {
+            if self.transactions.get(id).is_some_and(|t| t.sent < TRANSMISSIONS) {
                 self.transmit(now, id);
             }
             return;
         }
-        let hops = self
-            .configuration
-            .initial_ttl
-            .saturating_sub(checked.message.header.ttl);
-        let answer = Answer {
-            from,
-            hops: hops.saturating_add(1),
-            checked: Box::new(checked),
-        };
+        let hops = self.configuration.initial_ttl.saturating_sub(checked.message.header.ttl);
+        let answer = Answer { from, hops: hops.saturating_add(1), checked: Box::new(checked) };
         self.finish(now, id, Ending::Answered(answer));
     }
 
@@ -272,15 +250,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 transaction.last_error = Some((code, error.info, from));
             }
             _ if !to_from => self.counters.stray += 1,
-            code => self.finish(
-                now,
-                id,
-                Ending::Refused {
-                    code,
-                    info: error.info,
-                    from,
-                },
-            ),
+            code => self.finish(now, id, Ending::Refused { code, info: error.info, from }),
         }
     }
 
@@ -317,18 +287,10 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Purpose::Topology(task) => self.finish_task(now, task, ending),
             Purpose::Attach(link) => self.finish_attach(now, link, ending),
-            Purpose::Replica {
-                acknowledgement,
-                node,
-                resource,
-            } => {
+            Purpose::Replica { acknowledgement, node, resource } => {
                 self.finish_replica(now, acknowledgement, node, resource, ending);
             }
-            Purpose::Copy {
-                copy,
-                node,
-                resource,
-            } => {
+            Purpose::Copy { copy, node, resource } => {
                 self.finish_copy(now, copy, node, resource, ending);
             }
             Purpose::Resynchronise { resource, copy } => {
@@ -342,9 +304,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
 /// Bytes of a header on the wire.
 pub(crate) fn size_of(header: &ForwardingHeader) -> usize {
-    header
-        .to_bytes()
-        .map_or(usize::MAX / 2, |bytes| bytes.len())
+    header.to_bytes().map_or(usize::MAX / 2, |bytes| bytes.len())
 }
 
 /// The errors that a node may raise which is not the destination.

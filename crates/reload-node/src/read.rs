@@ -19,10 +19,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if let Err(error) = PingReq::decode_exact(&self.dialect, body) {
             return self.refuse_damaged(now, caller, &error);
         }
-        let answer = PingAns {
-            response_id: self.rng.random(),
-            time: now.wall,
-        };
+        let answer = PingAns { response_id: self.rng.random(), time: now.wall };
         self.answer(now, caller, MessageCode::PING_ANSWER, &answer);
     }
 
@@ -34,19 +31,14 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         let known = request.requested_info.iter();
         let probe_info = known.filter_map(|kind| self.probe(now, *kind)).collect();
-        self.answer(
-            now,
-            caller,
-            MessageCode::PROBE_ANSWER,
-            &ProbeAns { probe_info },
-        );
+        self.answer(now, caller, MessageCode::PROBE_ANSWER, &ProbeAns { probe_info });
     }
 
     fn probe(&self, now: Now, kind: ProbeInformationType) -> Option<ProbeInformation> {
         match kind {
-            ProbeInformationType::RESPONSIBLE_SET => Some(ProbeInformation::ResponsibleSet(
-                self.topology.responsible_ppb(),
-            )),
+            ProbeInformationType::RESPONSIBLE_SET => {
+                Some(ProbeInformation::ResponsibleSet(self.topology.responsible_ppb()))
+            }
             ProbeInformationType::NUM_RESOURCES => {
                 let resources = u32::try_from(self.storage.resource_count()).unwrap_or(u32::MAX);
                 Some(ProbeInformation::NumResources(resources))
@@ -85,9 +77,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             Err(error) => return self.refuse_damaged(now, caller, &error),
         };
         let room = Some(self.answer_room(caller));
-        let answer = self
-            .storage
-            .find(now, &request, &PlaceOf(&self.topology), room);
+        let answer = self.storage.find(now, &request, &PlaceOf(&self.topology), room);
         self.answer_read(now, caller, MessageCode::FIND_ANSWER, answer);
     }
 

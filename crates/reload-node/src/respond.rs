@@ -26,12 +26,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     ) {
         match body.to_bytes() {
             Ok(body) => self.answer_with(now, caller, code, body, Vec::new()),
-            Err(_) => self.refuse(
-                now,
-                caller,
-                ErrorCode::RESPONSE_TOO_LARGE,
-                "does not encode",
-            ),
+            Err(_) => self.refuse(now, caller, ErrorCode::RESPONSE_TOO_LARGE, "does not encode"),
         }
     }
 
@@ -60,10 +55,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn refuse_with(&mut self, now: Now, caller: &Caller, error: &ErrorResponse) {
         self.counters.refused += 1;
         let Ok(body) = error.to_bytes() else { return };
-        let content = Content::Ready {
-            body,
-            certificates: Vec::new(),
-        };
+        let content = Content::Ready { body, certificates: Vec::new() };
         let then = Then::Answer(Box::new(caller.clone()));
         self.seal(now, caller.transaction, MessageCode::ERROR, content, then);
     }

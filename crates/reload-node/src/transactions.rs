@@ -22,22 +22,11 @@ pub(crate) enum Purpose {
     /// An Attach of ours, by the name of its link.
     Attach(LinkId),
     /// A replica Store for a Store that waits for its acknowledgement.
-    Replica {
-        acknowledgement: u64,
-        node: NodeId,
-        resource: ResourceId,
-    },
+    Replica { acknowledgement: u64, node: NodeId, resource: ResourceId },
     /// A batch of a copy task.
-    Copy {
-        copy: u64,
-        node: NodeId,
-        resource: ResourceId,
-    },
+    Copy { copy: u64, node: NodeId, resource: ResourceId },
     /// Newer values are fetched from a peer that refused our copy as too old (section 7.4.1.1).
-    Resynchronise {
-        resource: ResourceId,
-        copy: Option<u64>,
-    },
+    Resynchronise { resource: ResourceId, copy: Option<u64> },
     /// A ConfigUpdate to a node with an older document (section 6.5.4).
     ConfigUpdate(NodeId),
     /// A Ping on an idle link; sent once, on that link only.
@@ -50,15 +39,9 @@ pub(crate) enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     /// A ready message body, with certificates that its values need.
-    Ready {
-        body: Bytes,
-        certificates: Vec<Bytes>,
-    },
+    Ready { body: Bytes, certificates: Vec<Bytes> },
     /// A Store of own values, which are signed together with the message.
-    Store {
-        resource: ResourceId,
-        values: Vec<NewValue>,
-    },
+    Store { resource: ResourceId, values: Vec<NewValue> },
 }
 
 /// One request under way.
@@ -121,10 +104,6 @@ impl Transactions {
 
     /// The requests for which this holds.
     pub(crate) fn find(&self, wanted: impl Fn(&Transaction) -> bool) -> Vec<TransactionId> {
-        self.open
-            .iter()
-            .filter(|(_, t)| wanted(t))
-            .map(|(id, _)| *id)
-            .collect()
+        self.open.iter().filter(|(_, t)| wanted(t)).map(|(id, _)| *id).collect()
     }
 }

@@ -34,10 +34,7 @@ mod tests {
 
     #[test]
     fn is_open_at_its_start_and_closed_at_its_end() {
-        let range = Range {
-            after: id(10),
-            through: id(20),
-        };
+        let range = Range { after: id(10), through: id(20) };
         assert!(!range.contains(&id(10)));
         assert!(range.contains(&id(11)));
         assert!(range.contains(&id(20)));
@@ -46,20 +43,14 @@ mod tests {
 
     #[test]
     fn goes_over_zero() {
-        let range = Range {
-            after: id(200),
-            through: id(5),
-        };
+        let range = Range { after: id(200), through: id(5) };
         assert!(range.contains(&id(255)) && range.contains(&id(0)) && range.contains(&id(5)));
         assert!(!range.contains(&id(6)) && !range.contains(&id(200)));
     }
 
     #[test]
     fn is_the_whole_ring_when_its_ends_meet() {
-        let range = Range {
-            after: id(7),
-            through: id(7),
-        };
+        let range = Range { after: id(7), through: id(7) };
         assert!(range.contains(&id(7)) && range.contains(&id(8)) && range.contains(&id(6)));
     }
 }
