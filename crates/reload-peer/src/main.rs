@@ -1,2 +1,7 @@
 //! The `reload` program: a thin shell over the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reload_peer::run(std::env::args_os())
+}

@@ -1,0 +1,364 @@
+//! The command line: what may be typed, not what it does.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A RELOAD overlay (RFC 6940) from the command line.
+#[derive(Debug, Parser)]
+#[command(name = "reload", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Says more on standard error; twice for more still.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Prints JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show an overlay on this machine: enrollment server, peers, data, failures.
+    Demo(DemoArgs),
+    /// Get the configuration and a certificate, and write the home of a node.
+    Enroll(EnrollArgs),
+    /// Run a node in the foreground.
+    Peer(PeerArgs),
+    /// Store a value.
+    Store(StoreArgs),
+    /// Fetch values.
+    Fetch(FetchArgs),
+    /// Show what is stored without the values.
+    Stat(StatArgs),
+    /// Find the next resource that has values of a kind.
+    Find(FindArgs),
+    /// Remove a value.
+    Remove(RemoveArgs),
+    /// Ask a node, or the peer responsible for a name, whether it is there.
+    Ping(PingArgs),
+    /// Ask a peer for its share, its resources and its uptime.
+    Probe(TargetArgs),
+    /// Show the path to a name or a node, peer by peer.
+    Route(TargetArgs),
+    /// Show the Resource-ID of a name, its responsible peer and the replicas.
+    Locate(LocateArgs),
+    /// Walk the ring and list its peers.
+    Ring(HomeArgs),
+    /// Show this node: neighbours, fingers, links, stored values, counters.
+    Status(HomeArgs),
+    /// Look at, check, sign or make an overlay configuration document.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Whose node does the work.
+#[derive(Clone, Debug, Args)]
+pub struct HomeArgs {
+    /// Directory of the node [default: $RELOAD_HOME, else ~/.reload]
+    #[arg(long, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+}
+
+/// `reload demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How many peers.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(4..=64))]
+    pub peers: u16,
+    /// End when everything was shown, instead of running until Ctrl-C.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `reload enroll`.
+#[derive(Debug, Args)]
+pub struct EnrollArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// Name of the overlay, e.g. dht.example.org.
+    #[arg(long, value_name = "NAME")]
+    pub overlay: String,
+    /// Full user name, e.g. alice@dht.example.org.
+    #[arg(long, value_name = "USER")]
+    pub user: String,
+    /// File whose first line is the password; asked for without it.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Where the configuration document is [default: https://NAME/.well-known/reload-config]
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    pub config_url: Option<String>,
+    /// CA certificates (PEM) that the HTTPS servers are checked against.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Configuration document from elsewhere; no server: the certificate is self-signed.
+    #[arg(long, value_name = "FILE", conflicts_with = "ca")]
+    pub config: Option<PathBuf>,
+    /// Label of this device at the enrollment server [default: random, kept in the home]
+    #[arg(long, value_name = "LABEL")]
+    pub device: Option<String>,
+    /// Make an RSA key of 2048 bits instead of ECDSA P-256.
+    #[arg(long)]
+    pub rsa: bool,
+}
+
+/// `reload peer`.
+#[derive(Clone, Debug, Args)]
+pub struct PeerArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// Where to accept links; port 0 is any free port. May be repeated. [default: 127.0.0.1:6084]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Vec<SocketAddr>,
+    /// The address that others are told to dial.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub advertise: Option<SocketAddr>,
+    /// Bootstrap peers to try before those of the configuration. May be repeated.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub bootstrap: Vec<SocketAddr>,
+    /// Found the overlay if no bootstrap peer answers.
+    #[arg(long)]
+    pub first: bool,
+    /// Use the overlay without routing or storing for it.
+    #[arg(long, conflicts_with = "first")]
+    pub client: bool,
+    /// Write the TLS secrets to this file, for analysis. Whoever has it can read all traffic.
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
+}
+
+/// What a value is stored under.
+#[derive(Debug, Args)]
+pub struct ResourceArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// Kind by name or number, e.g. SIP-REGISTRATION or 0xF0000001.
+    #[arg(long, value_name = "NAME|NUMBER")]
+    pub kind: String,
+    /// Text, node:HEX (hash of a Node-ID), node:HEX/i (NODE-MULTIPLE) or id:HEX (a Resource-ID).
+    #[arg(value_name = "RESOURCE-NAME")]
+    pub name: String,
+}
+
+/// `reload store`.
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub resource: ResourceArgs,
+    /// The value; `-` or nothing reads standard input.
+    #[arg(value_name = "VALUE|-")]
+    pub value: Option<String>,
+    /// Index of an array.
+    #[arg(long, value_name = "N", group = "place")]
+    pub index: Option<u32>,
+    /// Append to an array.
+    #[arg(long, group = "place")]
+    pub append: bool,
+    /// Key of a dictionary: text, or 0x and hex.
+    #[arg(long, value_name = "K", group = "place")]
+    pub key: Option<String>,
+    /// Seconds that the value shall live.
+    #[arg(long, value_name = "S", default_value_t = 3600)]
+    pub lifetime: u32,
+    /// Only if the kind still has this generation counter.
+    #[arg(long, value_name = "G", default_value_t = 0)]
+    pub generation: u64,
+}
+
+/// `reload fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub resource: ResourceArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub which: WhichArgs,
+    /// A line for each value with owner and remaining lifetime.
+    #[arg(short = 'l', long)]
+    pub long: bool,
+}
+
+/// `reload stat`.
+#[derive(Debug, Args)]
+pub struct StatArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub resource: ResourceArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub which: WhichArgs,
+}
+
+/// Which values of a kind.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// Index or range (FIRST-LAST, FIRST- for all from there) of an array. May be repeated.
+    #[arg(long, value_name = "N|N-M", conflicts_with = "key")]
+    pub index: Vec<String>,
+    /// Key of a dictionary: text, or 0x and hex. May be repeated.
+    #[arg(long, value_name = "K")]
+    pub key: Vec<String>,
+}
+
+/// `reload find`.
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// Kind by name or number. May be repeated.
+    #[arg(long, value_name = "NAME|NUMBER", required = true)]
+    pub kind: Vec<String>,
+    /// Text, node:HEX, node:HEX/i or id:HEX.
+    #[arg(value_name = "RESOURCE-NAME")]
+    pub name: String,
+}
+
+/// `reload remove`.
+#[derive(Debug, Args)]
+pub struct RemoveArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub resource: ResourceArgs,
+    /// Index of an array.
+    #[arg(long, value_name = "N", conflicts_with = "key")]
+    pub index: Option<u32>,
+    /// Key of a dictionary: text, or 0x and hex.
+    #[arg(long, value_name = "K")]
+    pub key: Option<String>,
+}
+
+/// A node or a resource.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// node:HEX is that node; text or id:HEX the peer responsible for that resource.
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+}
+
+/// `reload ping`.
+#[derive(Debug, Args)]
+pub struct PingArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub target: TargetArgs,
+    /// How many times.
+    #[arg(long, short = 'c', value_name = "N", default_value_t = 1)]
+    pub count: u32,
+}
+
+/// `reload locate`.
+#[derive(Debug, Args)]
+pub struct LocateArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// Text, node:HEX, node:HEX/i or id:HEX.
+    #[arg(value_name = "RESOURCE-NAME")]
+    pub name: String,
+}
+
+/// `reload config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show what a configuration document says.
+    Show(DocumentArgs),
+    /// Check a configuration document: form, signature, expiration, size.
+    Check(DocumentArgs),
+    /// Sign a configuration document.
+    Sign(SignArgs),
+    /// Make an unsigned configuration document.
+    New(NewArgs),
+}
+
+/// A document.
+#[derive(Debug, Args)]
+pub struct DocumentArgs {
+    /// The document; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The overlay, where the document has several.
+    #[arg(long, value_name = "NAME")]
+    pub overlay: Option<String>,
+}
+
+/// `reload config sign`.
+#[derive(Debug, Args)]
+pub struct SignArgs {
+    /// The document; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Private key of the signer, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Certificate of the signer, PEM.
+    #[arg(long, value_name = "FILE")]
+    pub cert: PathBuf,
+    /// Where the signed document goes [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `reload config new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// Name of the overlay.
+    #[arg(long, value_name = "NAME")]
+    pub overlay: String,
+    /// Sequence number.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub sequence: u16,
+    /// Days until it expires.
+    #[arg(long, value_name = "DAYS", default_value_t = 365)]
+    pub days: u32,
+    /// Root certificates, PEM. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub root: Vec<PathBuf>,
+    /// Address of a bootstrap peer. May be repeated.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub bootstrap: Vec<SocketAddr>,
+    /// URL of an enrollment server. May be repeated.
+    #[arg(long, value_name = "URL")]
+    pub enrollment: Vec<String>,
+    /// Permit self-signed certificates.
+    #[arg(long)]
+    pub self_signed: bool,
+    /// Node-ID of a configuration signer. May be repeated.
+    #[arg(long, value_name = "HEX")]
+    pub signer: Vec<String>,
+    /// Make a self-signed signer in this directory (signer.key, signer.pem) and name it as signer.
+    #[arg(long, value_name = "DIR", requires = "self_signed")]
+    pub make_signer: Option<PathBuf>,
+    /// Where it goes [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_value_goes_to_one_place() {
+        let line = "reload store --kind 1 --index 1 --append name value";
+        assert!(Cli::try_parse_from(line.split(' ')).is_err());
+    }
+}

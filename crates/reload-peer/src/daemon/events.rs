@@ -1,0 +1,161 @@
+//! What the node tells: log lines, notes for the status page, new configurations for the home.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use reload_config::OverlayDocument;
+use reload_node::Event;
+use reload_topology::TopologyEvent;
+use reload_wire::NodeId;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+
+use crate::home::{CONFIGURATION, Home};
+use crate::running::Running;
+
+/// How often the cache of connected peers is written, so that a kill loses little.
+const KEEP_PEERS: Duration = Duration::from_secs(60);
+
+/// How the node came to its end.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// By a signal.
+    Told,
+    /// By itself.
+    Stopped,
+    /// The overlay has a new configuration that this node cannot run (section 11.1).
+    Unsupported(String),
+}
+
+/// Watches the events of a node.
+#[derive(Debug)]
+pub(super) struct Watch<'a> {
+    node: &'a Running,
+    home: &'a Home,
+    events: Receiver<Event>,
+    keep_peers: Interval,
+    unsupported: Option<String>,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(node: &'a Running, home: &'a Home) -> anyhow::Result<Self> {
+        let mut keep_peers = interval_at(tokio::time::Instant::now() + KEEP_PEERS, KEEP_PEERS);
+        keep_peers.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let events = node.handle().events()?;
+        Ok(Self { node, home, events, keep_peers, unsupported: None })
+    }
+
+    /// Waits until the node is a peer, or as a client is settled.
+    pub(super) async fn joined(&mut self) -> anyhow::Result<()> {
+        // It may have joined before anybody listened.
+        if self.is_joined().await? {
+            return self.keep_peers().await;
+        }
+        loop {
+            match self.next().await {
+                Some(Event::Topology(TopologyEvent::Joined)) => return self.keep_peers().await,
+                Some(_) => {}
+                None => anyhow::bail!("the node has stopped before it joined; see its log"),
+            }
+        }
+    }
+
+    /// Watches until the node stops.
+    pub(super) async fn run(&mut self) -> anyhow::Result<Ended> {
+        loop {
+            tokio::select! {
+                event = self.next() => if event.is_none() {
+                    return Ok(self.unsupported.take().map_or(Ended::Stopped, Ended::Unsupported));
+                },
+                _ = self.keep_peers.tick() => self.keep_peers().await?,
+            }
+        }
+    }
+
+    async fn is_joined(&self) -> anyhow::Result<bool> {
+        use reload_topology::Phase;
+        let phase = self.node.snapshot().await?.status.view.phase;
+        Ok(matches!(phase, Phase::Peer | Phase::Client))
+    }
+
+    /// A full disk shall not stop a node that runs.
+    async fn keep_peers(&self) -> anyhow::Result<()> {
+        let peers = self.node.connected_peers().await?;
+        if let Some(error) = self.home.write_peers(&peers).err().filter(|_| !peers.is_empty()) {
+            tracing::warn!("{error}");
+        }
+        Ok(())
+    }
+
+    /// The next event, after it was acted on; none when the node has stopped.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.events.recv().await {
+                Ok(event) => {
+                    if let Err(error) = self.on_event(&event) {
+                        tracing::warn!("{error:#}");
+                    }
+                    return Some(event);
+                }
+                Err(RecvError::Lagged(lost)) => tracing::warn!("{lost} events were not seen"),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) -> anyhow::Result<()> {
+        match event {
+            Event::Topology(event) => self.on_topology(event),
+            Event::BootstrapFailed { address, reason } => {
+                tracing::warn!("bootstrap peer {address} does not lead into the overlay: {reason}");
+            }
+            Event::NoBootstrap { tried, again_in } => {
+                tracing::warn!("none of {tried} bootstrap peers answers; trying again in {again_in} s");
+            }
+            Event::LinkUp { node, remote } => tracing::debug!("link up: {node} at {remote}"),
+            Event::LinkDown { node, reason } => tracing::info!("link down: {node}: {reason}"),
+            Event::Configured { sequence, document } => self.on_configured(*sequence, document)?,
+            Event::Unsupported { reason } => {
+                tracing::error!("the new configuration asks for what this node cannot do: {reason}");
+                self.unsupported = Some(reason.clone());
+            }
+            Event::Finished(..) => {}
+        }
+        Ok(())
+    }
+
+    fn on_topology(&self, event: &TopologyEvent) {
+        match event {
+            TopologyEvent::Joining { step, node } => {
+                let other = node.map(|node| format!(" ({node})")).unwrap_or_default();
+                tracing::info!("joining: {step}{other}");
+                self.note_step(step, *node);
+            }
+            TopologyEvent::Joined => tracing::info!("joined the overlay"),
+            TopologyEvent::JoinFailed { step } => tracing::warn!("join failed at: {step}"),
+            TopologyEvent::Isolated => tracing::warn!("all successors are gone: joining again"),
+            TopologyEvent::Changed => tracing::debug!("neighbours or responsibility changed"),
+            TopologyEvent::Left => tracing::info!("left the overlay"),
+        }
+    }
+
+    fn note_step(&self, step: &'static str, node: Option<NodeId>) {
+        self.node.note(|notes| {
+            notes.join_step = Some(step);
+            if step.contains("admitting") && node.is_some() {
+                notes.admitting_peer = node;
+            }
+        });
+    }
+
+    /// Written whole or not at all; the node runs it already.
+    fn on_configured(&self, sequence: u16, document: &[u8]) -> anyhow::Result<()> {
+        tracing::info!("new configuration with sequence {sequence}");
+        let parsed = OverlayDocument::parse(document).context("the new configuration is damaged")?;
+        let name = self.node.configuration().instance_name.clone();
+        let configuration = parsed.find(&name)?.clone();
+        self.node.note(|notes| notes.configuration = std::sync::Arc::new(configuration));
+        Ok(self.home.write(CONFIGURATION, document)?)
+    }
+}

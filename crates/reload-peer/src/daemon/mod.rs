@@ -1,0 +1,166 @@
+//! `reload peer`: the node of a home, in the foreground.
+
+mod events;
+mod load;
+mod skew;
+mod start;
+mod usage;
+
+pub use load::{Loaded, load};
+pub use start::{NodeOptions, start};
+pub use usage::keep_certificate_stored;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reload_config::{Configuration, DEFAULT_PORT};
+use reload_net::CryptoPool;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::PeerArgs;
+use crate::commands::home_directory;
+use crate::control::{ControlListener, serve};
+use crate::home::{Home, PEERS};
+use crate::running::Running;
+use crate::units::now;
+use crate::print;
+
+use events::{Ended, Watch};
+
+/// A node that cannot leave in good order within this time stops all the same.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Runs the node until it is told to stop.
+///
+/// # Errors
+/// One line that says what is wrong and what to do.
+pub async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
+    let home = Home::open(&home_directory(&arguments.home)?)?;
+    let mut stop = Stop::new()?;
+    let _lock = home.lock()?;
+    let loaded = load(&home, now().wall)?;
+    warn_of_key_log(&arguments);
+    let options = options(&home, &arguments, &loaded.configuration.configuration)?;
+    let pool = CryptoPool::for_this_machine()?;
+    let node = start(loaded, options, pool).await?;
+    let listener = ControlListener::bind(home.directory())?;
+    let control = tokio::spawn(serve(listener, Arc::new(node.clone())));
+    let mut watch = Watch::new(&node, &home)?;
+    let joined = async {
+        watch.joined().await?;
+        print_ready(&node, json)?;
+        let usage = tokio::spawn(keep_certificate_stored(node.clone()));
+        let skew = tokio::spawn(skew::warn_of_clock(node.clone()));
+        let ended = watch.run().await;
+        usage.abort();
+        skew.abort();
+        ended
+    };
+    let ended = tokio::select! {
+        ended = joined => ended,
+        () = stop.wait() => Ok(Ended::Told),
+    };
+    control.abort();
+    let peers = node.connected_peers().await.unwrap_or_default();
+    leave(&node, &mut stop).await;
+    if !peers.is_empty() {
+        home.write_peers(&peers)?;
+    }
+    match ended? {
+        Ended::Told => Ok(()),
+        Ended::Stopped => bail!("the node has stopped; see its log"),
+        Ended::Unsupported(reason) => bail!("left the overlay: this node cannot {reason}"),
+    }
+}
+
+/// The `listen` addresses, and where to look for the overlay: command line, cache, configuration.
+fn options(
+    home: &Home,
+    arguments: &PeerArgs,
+    configuration: &Configuration,
+) -> anyhow::Result<NodeOptions> {
+    if arguments.client && !configuration.clients_permitted {
+        bail!("the overlay {} permits no clients: run without --client", configuration.instance_name);
+    }
+    let mut bootstrap = arguments.bootstrap.clone();
+    bootstrap.extend(home.cached_peers());
+    bootstrap.extend(&configuration.bootstrap_nodes);
+    let mut seen = std::collections::BTreeSet::new();
+    bootstrap.retain(|address| seen.insert(*address));
+    let mut listen = arguments.listen.clone();
+    if listen.is_empty() && !arguments.client {
+        listen.push(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
+    }
+    if !arguments.first && bootstrap.iter().all(|address| listen.contains(address)) {
+        bail!(
+            "no bootstrap peer is known (none in the configuration, on the command line or in {}): \
+             give --bootstrap ADDR:PORT, or --first to found the overlay",
+            home.path(PEERS).display()
+        );
+    }
+    Ok(NodeOptions {
+        listen,
+        advertise: arguments.advertise,
+        bootstrap,
+        first: arguments.first,
+        client: arguments.client,
+        keylog: arguments.keylog.clone(),
+    })
+}
+
+fn warn_of_key_log(arguments: &PeerArgs) {
+    let environment = std::env::var_os("SSLKEYLOGFILE").filter(|text| !text.is_empty());
+    let file = arguments.keylog.clone().or(environment.map(Into::into));
+    if let Some(file) = file {
+        tracing::warn!(
+            "TLS SECRETS ARE WRITTEN to {}: whoever has that file can read all traffic of this node",
+            file.display()
+        );
+    }
+}
+
+/// The line that tells that this node serves.
+fn print_ready(node: &Running, json: bool) -> anyhow::Result<()> {
+    let overlay = &node.configuration().instance_name;
+    let listen: Vec<_> = node.handle().listening().iter().map(ToString::to_string).collect();
+    if json {
+        let node_id = node.node_id().to_string();
+        let line = serde_json::json!({"ready": true, "node_id": node_id, "overlay": overlay, "listen": listen});
+        return print::text(&format!("{line}\n"));
+    }
+    let listen = if listen.is_empty() { "none".to_owned() } else { listen.join(",") };
+    print::text(&format!("ready node-id={} overlay={overlay} listen={listen}\n", node.node_id()))
+}
+
+/// Leaves in good order, unless it takes too long or is told again.
+async fn leave(node: &Running, stop: &mut Stop) {
+    tracing::info!("leaving the overlay");
+    tokio::select! {
+        () = node.handle().shutdown() => tracing::info!("left"),
+        () = tokio::time::sleep(LEAVE_TIMEOUT) => tracing::warn!("leaving takes too long: stopping"),
+        () = stop.wait() => tracing::warn!("stopping at once"),
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Stop {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> anyhow::Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Logs go to standard error, by `tracing`; `-v` and RUST_LOG set the level.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::{Cli, Command};
+
+/// Starts logging. The daemon tells its steps; the other commands speak only of trouble.
+pub fn start(cli: &Cli) {
+    let daemon = matches!(cli.command, Command::Peer(_));
+    let level = match (daemon, cli.verbose) {
+        (false, 0) => LevelFilter::ERROR,
+        (true, 0) | (false, 1) => LevelFilter::INFO,
+        (true, 1) | (false, 2) => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(cli.verbose > 1);
+    // A second start in one process, as in tests, keeps the first.
+    let _ = log.try_init();
+}

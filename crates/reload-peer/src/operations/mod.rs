@@ -1,0 +1,46 @@
+//! What the commands ask of a running node, as sequences of requests. The daemon answers its
+//! control socket with them, the demo calls them directly.
+
+mod data;
+mod kinds;
+mod look;
+mod ring;
+mod status;
+mod store;
+
+pub use data::{fetch, find, stat};
+pub use kinds::{find_kind, title as kind_title};
+pub use look::{locate, ping, probe, route};
+pub use ring::ring;
+pub use status::status;
+pub use store::{StoreOrder, remove, store};
+
+use crate::control::{Failure, Handler, Progress, Question, Reply};
+use crate::running::Running;
+
+impl Handler for Running {
+    async fn answer(&self, question: Question, progress: Progress) -> Result<Reply, Failure> {
+        match question {
+            Question::Status => status(self).await.map(Reply::Status),
+            Question::Ring => ring(self, &progress).await.map(Reply::Ring),
+            Question::Ping { target } => ping(self, &target).await.map(Reply::Ping),
+            Question::Probe { target } => probe(self, &target).await.map(Reply::Probe),
+            Question::Route { target } => route(self, &target, &progress).await.map(Reply::Route),
+            Question::Locate { name } => locate(self, &name).await.map(Reply::Locate),
+            Question::Store { name, kind, place, value, lifetime, generation } => {
+                let order = StoreOrder { name, kind, place, value, lifetime, generation };
+                store(self, order, &progress).await.map(Reply::Store)
+            }
+            Question::Fetch { name, kind, which } => {
+                fetch(self, &name, &kind, which).await.map(Reply::Fetch)
+            }
+            Question::Stat { name, kind, which } => {
+                stat(self, &name, &kind, which).await.map(Reply::Stat)
+            }
+            Question::Find { name, kinds } => find(self, &name, &kinds).await.map(Reply::Find),
+            Question::Remove { name, kind, place } => {
+                remove(self, &name, &kind, place, &progress).await.map(Reply::Store)
+            }
+        }
+    }
+}

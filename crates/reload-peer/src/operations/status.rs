@@ -1,0 +1,107 @@
+//! The picture of a node.
+
+use std::collections::BTreeMap;
+
+use reload_net::{LinkSnapshot, Snapshot};
+use reload_node::{Counters, LinkStatus, Status};
+use reload_topology::{Phase, View};
+use reload_wire::NodeId;
+
+use crate::control::{Failure, Finger, LinkEntry, StatusReply};
+use crate::running::Running;
+use crate::units::milliseconds;
+
+/// The only link type so far (section 6.6.1).
+const LINK_TYPE: &str = "TLS-TCP-FH-NO-ICE";
+
+/// What `reload status` shows.
+///
+/// # Errors
+/// The node has stopped.
+pub async fn status(node: &Running) -> Result<StatusReply, Failure> {
+    let Snapshot { status, links, listening, connections_refused } = node.snapshot().await?;
+    let notes = node.notes();
+    let configuration = notes.configuration;
+    let View { phase, predecessors, successors, fingers, responsible } = status.view.clone();
+    Ok(StatusReply {
+        node_id: status.node_id.to_string(),
+        user: node.user().map(str::to_owned),
+        overlay: configuration.instance_name.clone(),
+        overlay_hash: format!("{:08x}", configuration.overlay_hash()),
+        configuration_sequence: status.sequence,
+        phase: phase_name(phase).to_owned(),
+        join_step: notes.join_step.map(str::to_owned),
+        admitting_peer: notes.admitting_peer.map(|node| node.to_string()),
+        listen: listening.iter().map(ToString::to_string).collect(),
+        uptime_seconds: status.uptime,
+        predecessors: predecessors.iter().map(ToString::to_string).collect(),
+        successors: successors.iter().map(ToString::to_string).collect(),
+        fingers: fingers.into_iter().map(finger).collect(),
+        responsible: responsible.map(|range| (range.after.to_string(), range.through.to_string())),
+        links: link_entries(&status, &links),
+        transactions: status.transactions,
+        resources: status.resources,
+        values: status.values,
+        stored_bytes: status.stored_bytes,
+        counters: counters(&status.counters, connections_refused),
+    })
+}
+
+fn finger((number, node): (u8, NodeId)) -> Finger {
+    Finger { number, node: node.to_string() }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Idle => "idle",
+        Phase::Joining => "joining",
+        Phase::Peer => "peer",
+        Phase::Client => "client",
+        Phase::Leaving => "leaving",
+    }
+}
+
+/// The links of the node, with what its driver knows of them.
+fn link_entries(status: &Status, links: &[LinkSnapshot]) -> Vec<LinkEntry> {
+    let entry = |known: &LinkStatus| {
+        link_entry(known, links.iter().find(|link| link.link == known.link))
+    };
+    status.links.iter().map(entry).collect()
+}
+
+fn link_entry(known: &LinkStatus, seen: Option<&LinkSnapshot>) -> LinkEntry {
+    // A link that is not up yet is one that this node dials or waits for.
+    let dialled = seen.map_or(!known.link.is_accepted(), |seen| seen.dialled);
+    LinkEntry {
+        node: known.node.map(|node| node.to_string()),
+        remote: seen.map(|seen| seen.remote).or(known.remote).map(|remote| remote.to_string()),
+        kind: LINK_TYPE.to_owned(),
+        direction: if dialled { "out" } else { "in" }.to_owned(),
+        state: known.state.to_owned(),
+        tls: seen.map(|seen| seen.protocol.to_owned()),
+        rtt_milliseconds: seen.and_then(|seen| seen.stats.rtt).map(milliseconds),
+        age_seconds: seen.map(|seen| seen.age.as_secs()),
+    }
+}
+
+fn counters(counters: &Counters, connections_refused: u64) -> BTreeMap<String, u64> {
+    let all = [
+        ("received", counters.received),
+        ("sent", counters.sent),
+        ("forwarded", counters.forwarded),
+        ("answered", counters.answered),
+        ("refused", counters.refused),
+        ("completed", counters.completed),
+        ("failed", counters.failed),
+        ("retransmitted", counters.retransmitted),
+        ("rerouted", counters.rerouted),
+        ("repeated", counters.repeated),
+        ("noise", counters.noise),
+        ("unroutable", counters.unroutable),
+        ("unverified", counters.unverified),
+        ("stray", counters.stray),
+        ("overload", counters.overload),
+        ("connections_refused", connections_refused),
+    ];
+    all.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}

@@ -1,0 +1,173 @@
+//! A running node as the commands see it: the one place that knows which node, topology, store and
+//! driver it is made of.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use reload_chord::Chord;
+use reload_config::Configuration;
+use reload_identity::VerifiedCertificate;
+use reload_net::{NodeHandle, RequestFailure, Snapshot, Stopped};
+use reload_node::{Node, Request, RequestError, Response};
+use reload_storage::MemoryStore;
+use reload_wire::{Destination, NodeId, ResourceId};
+
+use crate::control::Failure;
+use crate::names::ResourceName;
+
+/// The node of this program.
+pub type PeerNode = Node<Chord, MemoryStore>;
+
+/// A running node. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Running {
+    handle: NodeHandle<PeerNode>,
+    certificate: Arc<VerifiedCertificate>,
+    notes: Arc<RwLock<Notes>>,
+}
+
+/// What the events of the node told last.
+#[derive(Clone, Debug)]
+pub struct Notes {
+    /// The configuration in force.
+    pub configuration: Arc<Configuration>,
+    /// The last step of the join.
+    pub join_step: Option<&'static str>,
+    /// The admitting peer, once known.
+    pub admitting_peer: Option<NodeId>,
+}
+
+impl Running {
+    /// A node that was just started.
+    #[must_use]
+    pub fn new(
+        handle: NodeHandle<PeerNode>,
+        certificate: Arc<VerifiedCertificate>,
+        configuration: Arc<Configuration>,
+    ) -> Self {
+        let notes = Notes { configuration, join_step: None, admitting_peer: None };
+        Self { handle, certificate, notes: Arc::new(RwLock::new(notes)) }
+    }
+
+    /// The handle of the driver.
+    #[must_use]
+    pub const fn handle(&self) -> &NodeHandle<PeerNode> {
+        &self.handle
+    }
+
+    /// This node.
+    #[must_use]
+    pub const fn node_id(&self) -> NodeId {
+        self.handle.node_id()
+    }
+
+    /// The user name in its certificate.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.certificate.user()
+    }
+
+    /// Its certificate.
+    #[must_use]
+    pub const fn certificate(&self) -> &Arc<VerifiedCertificate> {
+        &self.certificate
+    }
+
+    /// What the events told.
+    #[must_use]
+    pub fn notes(&self) -> Notes {
+        self.notes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what an event told.
+    pub fn note(&self, change: impl FnOnce(&mut Notes)) {
+        change(&mut self.notes.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn configuration(&self) -> Arc<Configuration> {
+        self.notes().configuration
+    }
+
+    /// Sends a request and waits for its end.
+    ///
+    /// # Errors
+    /// As the node says.
+    pub async fn try_request(&self, request: Request) -> Result<Response, RequestFailure> {
+        self.handle.request(request).await
+    }
+
+    /// As [`Running::try_request`], with the error as a line for people.
+    ///
+    /// # Errors
+    /// One line.
+    pub async fn request(&self, request: Request) -> Result<Response, Failure> {
+        self.try_request(request).await.map_err(|error| failure(&error))
+    }
+
+    /// A picture of the node and its links.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn snapshot(&self) -> Result<Snapshot, Failure> {
+        self.handle.snapshot().await.map_err(stopped)
+    }
+
+    /// The peers to keep for the next start.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub async fn connected_peers(&self) -> Result<Vec<(NodeId, SocketAddr)>, Failure> {
+        self.handle.with(|node, _| node.connected_peers()).await.map_err(stopped)
+    }
+
+    /// The Resource-ID that a RESOURCE-NAME means in this overlay.
+    ///
+    /// # Errors
+    /// The name has no meaning, or the node has stopped.
+    pub async fn resource_id(&self, name: &str) -> Result<ResourceId, Failure> {
+        let name: ResourceName = parse(name)?;
+        self.hash(name).await
+    }
+
+    /// The destination that a command names: `node:HEX` is that node, all else a resource.
+    ///
+    /// # Errors
+    /// As [`Running::resource_id`].
+    pub async fn destination(&self, target: &str) -> Result<Destination, Failure> {
+        match parse(target)? {
+            ResourceName::Node(node) => Ok(Destination::Node(node)),
+            name => self.hash(name).await.map(Destination::Resource),
+        }
+    }
+
+    async fn hash(&self, name: ResourceName) -> Result<ResourceId, Failure> {
+        let hash = move |node: &mut PeerNode, _| name.resource_id(|bytes| node.resource_id(bytes));
+        self.handle.with(hash).await.map_err(stopped)
+    }
+}
+
+fn parse(name: &str) -> Result<ResourceName, Failure> {
+    name.parse().map_err(|error: crate::names::NameError| Failure::new(error.to_string()))
+}
+
+fn stopped(error: Stopped) -> Failure {
+    Failure::new(error.to_string())
+}
+
+/// A failed request as a line for people.
+#[must_use]
+pub fn failure(error: &RequestFailure) -> Failure {
+    let code = match error {
+        RequestFailure::Failed(RequestError::Refused { code, .. }) => Some(code.0),
+        _ => None,
+    };
+    Failure { message: error.to_string(), code }
+}
+
+/// The answer of a node to another request than was made.
+#[must_use]
+pub fn unexpected() -> Failure {
+    Failure::new("the answer does not fit the request")
+}
