@@ -1,0 +1,54 @@
+//! Dialling as a node planned it: its addresses in order, within its deadline.
+
+use std::sync::Arc;
+
+use reload_node::{LinkId, Plan};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+
+use crate::handshake::{Authenticated, dial};
+use crate::tls::{Refusal, TlsIdentity};
+
+/// What became of a plan: a connection, or why there is none.
+pub(crate) type Dialled = (LinkId, Result<Authenticated, String>);
+
+/// Works a plan off; at most as many at once as `dials` has permits.
+pub(crate) async fn work_off(
+    identity: TlsIdentity,
+    link: LinkId,
+    plan: Plan,
+    dials: Arc<Semaphore>,
+    dialled: mpsc::Sender<Dialled>,
+) {
+    let result = match dials.acquire().await {
+        Ok(_permit) => dial_in_order(&identity, &plan).await,
+        Err(_) => Err("the node is stopping".to_owned()),
+    };
+    let _ = dialled.send((link, result)).await;
+}
+
+/// Each address gets an equal part of the time that is left.
+async fn dial_in_order(identity: &TlsIdentity, plan: &Plan) -> Result<Authenticated, String> {
+    let mut reasons = Vec::new();
+    for (place, address) in plan.addresses.iter().enumerate() {
+        let now = Instant::now();
+        let left = Instant::from_std(plan.deadline).saturating_duration_since(now);
+        let shares = u32::try_from(plan.addresses.len() - place).unwrap_or(u32::MAX);
+        match dial(identity, *address, plan.expected, now + left / shares).await {
+            Ok(connection) => return Ok(connection),
+            Err(refusal) => {
+                log(&refusal);
+                reasons.push(refusal.to_string());
+            }
+        }
+    }
+    if reasons.is_empty() { Err("no address to dial".to_owned()) } else { Err(reasons.join("; ")) }
+}
+
+/// A refused certificate is news on both sides; that nobody answers is everyday.
+fn log(refusal: &Refusal) {
+    match refusal {
+        Refusal::Io { .. } | Refusal::Timeout { .. } => tracing::debug!("{refusal}"),
+        _ => tracing::warn!("{refusal}"),
+    }
+}
