@@ -3,11 +3,15 @@
 //! are drawn from here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reload_topology::TaskId;
 
 use crate::ring::Position;
+
+/// An Update that is on the way this long no longer holds back a newer one: a few round trips, less
+/// than the pause before it would be sent again (ours).
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Which Update a node shall get, in rising order of contents (E84).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,9 +41,17 @@ enum Standing {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outbound {
     pub(crate) owed: Option<Contents>,
-    pub(crate) in_flight: Option<TaskId>,
+    pub(crate) in_flight: Option<(TaskId, Instant)>,
     pub(crate) not_before: Option<Instant>,
     pub(crate) timeouts: u8,
+}
+
+impl Outbound {
+    /// When the owed Update may go out; at once if nothing is in the way.
+    fn ready_at(&self) -> Option<Instant> {
+        let patience = self.in_flight.map(|(_, since)| since + PATIENCE);
+        patience.max(self.not_before)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,18 +144,18 @@ impl Links {
     /// The nodes to which an owed Update can go out now.
     pub(crate) fn owed(&self, now: Instant) -> Vec<(Position, Contents)> {
         let ready = |link: &Link| {
-            let outbound = &link.outbound;
-            let free = link.health == Health::Up && outbound.in_flight.is_none();
-            outbound.owed.filter(|_| free && outbound.not_before.is_none_or(|at| at <= now))
+            let due = link.outbound.ready_at().is_none_or(|at| at <= now);
+            link.outbound.owed.filter(|_| link.health == Health::Up && due)
         };
         let owed = self.links.iter().filter_map(|(node, link)| Some((*node, ready(link)?)));
         owed.collect()
     }
 
-    /// When the next Update that waits after a failure may go out.
+    /// When the next Update that has to wait may go out.
     pub(crate) fn next_retry(&self) -> Option<Instant> {
-        let waiting = self.links.values().filter(|link| link.outbound.owed.is_some());
-        waiting.filter_map(|link| link.outbound.not_before).min()
+        let up = self.links.values().filter(|link| link.health == Health::Up);
+        let waiting = up.filter(|link| link.outbound.owed.is_some());
+        waiting.filter_map(|link| link.outbound.ready_at()).min()
     }
 
     fn index(&mut self, node: Position) {

@@ -72,10 +72,11 @@ impl Chord {
             return;
         };
         let task = self.tasks.start(Task::Update { to });
+        let now = self.now();
         if let Some(outbound) = self.links.outbound(to) {
             outbound.owed = None;
             outbound.not_before = None;
-            outbound.in_flight = Some(task);
+            outbound.in_flight = Some((task, now));
         }
         self.actions.push_back(Action::Update { task, to: node(to), body });
     }
@@ -108,9 +109,10 @@ impl Chord {
         let Some(outbound) = self.links.outbound(to) else {
             return;
         };
-        if outbound.in_flight == Some(id) {
-            outbound.in_flight = None;
+        if outbound.in_flight.is_none_or(|(task, _)| task != id) {
+            return; // a newer one is on the way
         }
+        outbound.in_flight = None;
         match failure {
             None | Some(Failure::Refused(_)) => outbound.timeouts = 0,
             Some(Failure::Timeout | Failure::Unreachable) => {

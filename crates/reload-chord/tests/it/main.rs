@@ -1,4 +1,10 @@
 //! Rings of `Chord` instances in a toy network, compared with the sorted list of their Node-IDs.
 
+mod clients;
+mod failing;
 mod joining;
+mod keeping;
+mod leaving;
 mod network;
+mod requests;
+mod routing;

@@ -177,6 +177,14 @@ impl Network {
         }
     }
 
+    /// A link is gone on both sides.
+    pub(crate) fn cut(&mut self, a: Id, b: Id) {
+        if self.links.remove(&pair(a, b)).is_some() {
+            self.input(a, Input::LinkDown(NodeId::from_u128(b)));
+            self.input(b, Input::LinkDown(NodeId::from_u128(a)));
+        }
+    }
+
     pub(crate) fn linked(&self, me: Id) -> Vec<(Id, u64)> {
         let mine = self.links.iter().filter(|((a, b), _)| *a == me || *b == me);
         mine.map(|((a, b), epoch)| (if *a == me { *b } else { *a }, *epoch)).collect()
