@@ -1,2 +1,7 @@
 //! The `reload-enroll` program: a thin shell over the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    enrollment_server::cli::main()
+}

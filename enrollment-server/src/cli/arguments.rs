@@ -1,0 +1,173 @@
+//! The arguments of `reload-enroll`, which scripts rely on.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::{InitOptions, NodeIdLimits, ServeOptions};
+
+/// The enrollment service of a RELOAD overlay: its certificate authority, accounts, certificates
+/// and signed configuration.
+#[derive(Debug, Parser)]
+#[command(name = "reload-enroll", version)]
+pub(super) struct Arguments {
+    /// The directory that holds everything the service keeps.
+    #[arg(long, value_name = "DIR")]
+    pub(super) home: PathBuf,
+    /// Log more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make the authority, the HTTPS certificate, the configuration signer and the configuration.
+    Init(InitArguments),
+    /// Serve the configuration and enrollment over HTTPS until SIGTERM.
+    Serve(ServeArguments),
+    /// Accounts.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Certificates.
+    #[command(subcommand)]
+    Cert(CertCommand),
+    /// The signed configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The name of the overlay, such as overlay.example.org.
+    #[arg(long, value_name = "NAME")]
+    overlay: String,
+    /// The enrollment URL peers use, when it is not the address the server listens on.
+    #[arg(long)]
+    url: Option<String>,
+    /// A bootstrap node of the overlay; may be given several times.
+    #[arg(long, value_name = "ADDR:PORT")]
+    bootstrap: Vec<SocketAddr>,
+    /// A further host name or address of the HTTPS certificate; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// An unsigned overlay document to take kinds, limits and all other elements from.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// How long the authority, the HTTPS certificate and the configuration signer are valid.
+    #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..=36500))]
+    days: u32,
+}
+
+impl TryFrom<InitArguments> for InitOptions {
+    type Error = anyhow::Error;
+
+    fn try_from(arguments: InitArguments) -> Result<Self> {
+        let read = |path: PathBuf| {
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        Ok(Self {
+            url: arguments.url,
+            bootstrap: arguments.bootstrap,
+            hosts: arguments.host,
+            from: arguments.from.map(read).transpose()?,
+            days: arguments.days,
+            ..Self::new(arguments.overlay)
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// The address to listen on; port 0 is any free port.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// How long a certificate is valid.
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
+    certificate_days: u32,
+    /// Most Node-IDs of one device.
+    #[arg(long, value_name = "N", default_value_t = NodeIdLimits::default().per_device)]
+    max_node_ids: u32,
+    /// Most devices of one account.
+    #[arg(long, value_name = "N", default_value_t = NodeIdLimits::default().devices)]
+    max_devices: u32,
+}
+
+impl From<ServeArguments> for ServeOptions {
+    fn from(arguments: ServeArguments) -> Self {
+        let node_ids =
+            NodeIdLimits { per_device: arguments.max_node_ids, devices: arguments.max_devices };
+        Self {
+            listen: arguments.listen,
+            certificate_days: arguments.certificate_days,
+            node_ids,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Add an account; USER is the full name, alice@overlay.example.org.
+    Add {
+        user: String,
+        /// Take the password from this file (`-`: standard input) and do not ask.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// List the accounts.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let an account enroll no more; its certificates stay valid until revoked.
+    Disable { user: String },
+    /// Let an account enroll again.
+    Enable { user: String },
+    /// Give an account another password.
+    Passwd {
+        user: String,
+        /// Take the password from this file (`-`: standard input) and do not ask.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CertCommand {
+    /// List the certificates issued.
+    List {
+        /// Only those of this account.
+        #[arg(long)]
+        user: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revoke a certificate: its Node-IDs become bad-nodes of the next signed configuration.
+    Revoke {
+        /// Its serial number or one of its Node-IDs, in hex.
+        #[arg(value_name = "SERIAL|NODE-ID")]
+        which: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Show the configuration in use.
+    Show {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Sign the configuration anew with the next sequence number.
+    Publish {
+        /// An unsigned overlay document to take kinds, limits and all other elements from.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// How long it is valid.
+        #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
+        days: u32,
+    },
+}
