@@ -7,7 +7,7 @@ use std::time::Instant;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reload_config::Configuration;
-use reload_identity::{CertificateCache, Credentials, Trust};
+use reload_identity::{CertificateCache, Credentials, Trust, VerifiedCertificate};
 use reload_storage::{Storage, Store};
 use reload_topology::{Input, RequestToken, Topology};
 use reload_wire::{Dialect, NodeId, Now, ResourceId, TransactionId};
@@ -183,6 +183,12 @@ impl<T: Topology, S: Store> Node<T, S> {
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.node_id
+    }
+
+    /// Its certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Arc<VerifiedCertificate> {
+        self.credentials.certificate()
     }
 
     /// The Resource-ID of a resource name, by the hash of the overlay (section 10.2).

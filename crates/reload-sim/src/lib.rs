@@ -1,1 +1,15 @@
-//! A whole overlay on a virtual network in virtual time.
+//! A whole overlay on a virtual network in virtual time: real nodes, real Chord, real storage, and
+//! signatures that cost next to nothing. Everything follows from a seed.
+
+mod check;
+mod clock;
+mod host;
+mod link;
+mod overlay;
+mod queue;
+mod world;
+
+pub use check::{Address, Book, fetched, holders, owner, ring, ring_faults};
+pub use host::{Condition, Host, SimNode};
+pub use overlay::{BEGINNING, NAME, Overlay};
+pub use world::{HostId, Weather, World};

@@ -1,0 +1,3 @@
+//! Whole overlays in virtual time.
+
+mod ring;
