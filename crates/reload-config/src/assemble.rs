@@ -19,9 +19,7 @@ impl DocumentBuilder {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <overlay xmlns=\"{NS_BASE}\"\n    xmlns:chord=\"{NS_CHORD}\">\n"
         );
-        Self {
-            bytes: start.into_bytes(),
-        }
+        Self { bytes: start.into_bytes() }
     }
 
     /// Adds the bytes of a `configuration` element and the SecurityBlock that signs them.
@@ -32,8 +30,7 @@ impl DocumentBuilder {
         self.bytes.push(b'\n');
         if let Some(signature) = signature {
             self.bytes.extend_from_slice(b"  ");
-            self.bytes
-                .extend_from_slice(signature_element(signature).as_bytes());
+            self.bytes.extend_from_slice(signature_element(signature).as_bytes());
             self.bytes.push(b'\n');
         }
         self
@@ -59,17 +56,13 @@ impl Default for DocumentBuilder {
 /// [`crate::OverlayDocument::with_signature`].
 #[must_use]
 pub fn assemble(configuration: &[u8], signature: &[u8]) -> Vec<u8> {
-    DocumentBuilder::new()
-        .configuration(configuration, Some(signature))
-        .to_bytes()
+    DocumentBuilder::new().configuration(configuration, Some(signature)).to_bytes()
 }
 
 /// A document of one configuration without a signature.
 #[must_use]
 pub fn assemble_unsigned(configuration: &[u8]) -> Vec<u8> {
-    DocumentBuilder::new()
-        .configuration(configuration, None)
-        .to_bytes()
+    DocumentBuilder::new().configuration(configuration, None).to_bytes()
 }
 
 fn signature_element(signature: &[u8]) -> String {

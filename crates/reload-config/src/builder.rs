@@ -40,9 +40,7 @@ impl ConfigurationBuilder {
     /// The defaults of section 11.1 for an overlay of this name, without Kinds.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self {
-            settings: Settings::new(name),
-        }
+        Self { settings: Settings::new(name) }
     }
 
     /// What a new overlay gets: No-ICE links, no TURN servers, messages of 64 KiB, the Kinds of
@@ -66,10 +64,7 @@ impl ConfigurationBuilder {
     /// # Errors
     /// A Kind that is not supported: it would be lost.
     pub fn from_configuration(configuration: &Configuration) -> Result<Self, ConfigError> {
-        let lost = configuration
-            .problems()
-            .iter()
-            .find(|problem| problem.is_unsupported_kind());
+        let lost = configuration.problems().iter().find(|problem| problem.is_unsupported_kind());
         if let Some(problem) = lost {
             return Err(problem.clone());
         }
@@ -130,11 +125,7 @@ impl ConfigurationBuilder {
     /// As [`Self::build`].
     pub fn to_configuration(&self) -> Result<Configuration, ConfigError> {
         let document = OverlayDocument::parse(&assemble_unsigned(&self.build()?))?;
-        document
-            .configurations()
-            .first()
-            .cloned()
-            .ok_or(ConfigError::NoConfiguration)
+        document.configurations().first().cloned().ok_or(ConfigError::NoConfiguration)
     }
 
     /// What the reader would not find, or not name as well.
@@ -154,12 +145,7 @@ impl ConfigurationBuilder {
             check_text("shared-secret", secret.expose())?;
         }
         if let Some(url) = self.enrollment_servers.iter().find(|url| !is_https(url)) {
-            return Err(refuse(
-                "enrollment-server",
-                Problem::NotHttps {
-                    value: shorten(url),
-                },
-            ));
+            return Err(refuse("enrollment-server", Problem::NotHttps { value: shorten(url) }));
         }
         if !self.root_certs.iter().all(|der| is_der_sequence(der)) {
             return Err(refuse("root-cert", Problem::NotCertificate));
@@ -189,20 +175,10 @@ fn refuse(element: &'static str, problem: Problem) -> ConfigError {
 /// New names are lower-case: the overlay hash does not fold case (6.3.2), DNS does.
 fn check_name(name: &str) -> Result<(), ConfigError> {
     if !is_overlay_name(name) {
-        return Err(refuse(
-            "instance-name",
-            Problem::NotOverlayName {
-                value: shorten(name),
-            },
-        ));
+        return Err(refuse("instance-name", Problem::NotOverlayName { value: shorten(name) }));
     }
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(refuse(
-            "instance-name",
-            Problem::UpperCaseName {
-                value: shorten(name),
-            },
-        ));
+        return Err(refuse("instance-name", Problem::UpperCaseName { value: shorten(name) }));
     }
     Ok(())
 }

@@ -22,7 +22,8 @@ pub struct Configuration {
     /// What the elements say.
     pub settings: Settings,
     /// The bytes of the `configuration` element, from its first `<` to its last `>`: the signature
-    /// is over exactly these (11.1).
+    /// is over exactly these (11.1). Prefixes declared outside of them are not signed; what our
+    /// writer makes declares all of its own inside.
     pub raw: Bytes,
     /// The SecurityBlock of the first `signature` element that follows it, decoded from base64.
     pub signature: Option<Bytes>,
@@ -50,10 +51,7 @@ impl Configuration {
     /// The definition of a Kind that this overlay requires.
     #[must_use]
     pub fn kind(&self, id: KindId) -> Option<&KindDefinition> {
-        self.kinds
-            .iter()
-            .map(|block| &block.definition)
-            .find(|kind| kind.id == id)
+        self.kinds.iter().map(|block| &block.definition).find(|kind| kind.id == id)
     }
 
     /// All reasons why a node of ours could not run this overlay: an unsupported
@@ -69,9 +67,7 @@ impl Configuration {
     /// # Errors
     /// What the node lacks, or what the document lacks.
     pub fn check_usable(&self) -> Result<(), ConfigError> {
-        self.problems
-            .first()
-            .map_or(Ok(()), |problem| Err(problem.clone()))
+        self.problems.first().map_or(Ok(()), |problem| Err(problem.clone()))
     }
 
     /// Refuses a configuration whose `expiration` has come (11.1).
@@ -80,11 +76,9 @@ impl Configuration {
     /// [`ConfigError::Expired`].
     pub fn check_expiration(&self, now: UnixTime) -> Result<(), ConfigError> {
         match self.expiration {
-            Some(expiration) if expiration <= now => Err(ConfigError::Expired {
-                overlay: self.instance_name.clone(),
-                expiration,
-                now,
-            }),
+            Some(expiration) if expiration <= now => {
+                Err(ConfigError::Expired { overlay: self.instance_name.clone(), expiration, now })
+            }
             _ => Ok(()),
         }
     }
@@ -206,11 +200,7 @@ pub struct ChordSettings {
 
 impl Default for ChordSettings {
     fn default() -> Self {
-        Self {
-            update_interval: 600,
-            ping_interval: 3600,
-            reactive: true,
-        }
+        Self { update_interval: 600, ping_interval: 3600, reactive: true }
     }
 }
 
@@ -234,9 +224,7 @@ impl SelfSignedDigest {
     }
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Sha1, Self::Sha256]
-            .into_iter()
-            .find(|digest| digest.name() == name)
+        [Self::Sha1, Self::Sha256].into_iter().find(|digest| digest.name() == name)
     }
 }
 

@@ -1,14 +1,15 @@
 //! A whole document: the `overlay` element, its configurations and their signatures (section 11.1).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use bytes::Bytes;
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, ParsingOptions};
 
 use crate::NS_BASE;
 use crate::assemble::insert_signature;
 use crate::configuration::Configuration;
-use crate::element::Element;
+use crate::element::{Element, LineStarts};
 use crate::error::{ConfigError, Problem, XmlFault, shorten};
 use crate::fit::check_config_update_fits;
 use crate::options::{Leniency, ReadOptions};
@@ -51,19 +52,22 @@ impl OverlayDocument {
         let text = scan(bytes)?;
         let bytes = Bytes::copy_from_slice(bytes);
         let document = parse_xml(text)?;
-        let root = Element::new(document.root_element(), options.leniency);
+        let lines = LineStarts::of(text);
+        let root = Element::new(document.root_element(), options.leniency, &lines);
         if !root.is_base() || root.name() != "overlay" {
-            return Err(ConfigError::Root {
-                found: shorten(root.name()),
-            });
+            return Err(ConfigError::Root { found: shorten(root.name()) });
         }
-        let mut read = Self {
-            bytes,
-            configurations: Vec::new(),
-            places: Vec::new(),
-        };
+        let mut read = Self { bytes, configurations: Vec::new(), places: Vec::new() };
+        let mut names = BTreeSet::new();
         for child in root.children()? {
-            read.on_child(root, child, options)?;
+            match child.name() {
+                "configuration" if child.is_base() => {
+                    read.on_configuration(child, options, &mut names)?
+                }
+                "signature" if child.is_base() => read.on_signature(child)?,
+                _ if options.leniency.is_lenient() || is_foreign(child) => {}
+                name => return Err(root.refuse(Problem::UnknownElement { name: shorten(name) })),
+            }
         }
         if read.configurations.is_empty() {
             return Err(ConfigError::NoConfiguration);
@@ -74,38 +78,24 @@ impl OverlayDocument {
         Ok(read)
     }
 
-    fn on_child(
+    fn on_configuration(
         &mut self,
-        root: Element<'_>,
         child: Element<'_>,
         options: &ReadOptions,
+        names: &mut BTreeSet<String>,
     ) -> Result<(), ConfigError> {
-        match child.name() {
-            "configuration" if child.is_base() => {
-                let bytes = self.bytes.clone();
-                let found = read_configuration(child, &|range| bytes.slice(range), options)?;
-                self.refuse_repeated(child, &found)?;
-                self.configurations.push(found);
-                self.places.push(Place {
-                    end: child.node.range().end,
-                    default_is_base: root.node.lookup_namespace_uri(None) == Some(NS_BASE),
-                    signatures: Vec::new(),
-                });
-                Ok(())
-            }
-            "signature" if child.is_base() => self.on_signature(child),
-            _ if options.leniency.is_lenient() || is_foreign(child) => Ok(()),
-            name => Err(root.refuse(Problem::UnknownElement {
-                name: shorten(name),
-            })),
+        let bytes = self.bytes.clone();
+        let found = read_configuration(child, &|range| bytes.slice(range), options)?;
+        if !names.insert(found.instance_name.to_ascii_lowercase()) {
+            let name = shorten(&found.instance_name);
+            return Err(child.refuse(Problem::RepeatedOverlay { name }));
         }
-    }
-
-    fn refuse_repeated(&self, child: Element<'_>, new: &Configuration) -> Result<(), ConfigError> {
-        let name = &new.instance_name;
-        if self.position(name).is_some() {
-            return Err(child.refuse(Problem::RepeatedOverlay { name: name.clone() }));
-        }
+        self.configurations.push(found);
+        self.places.push(Place {
+            end: child.node.range().end,
+            default_is_base: child.parent_default_is_base(),
+            signatures: Vec::new(),
+        });
         Ok(())
     }
 
@@ -126,9 +116,7 @@ impl OverlayDocument {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.configurations
-            .iter()
-            .position(|found| found.instance_name.eq_ignore_ascii_case(name))
+        self.configurations.iter().position(|found| found.instance_name.eq_ignore_ascii_case(name))
     }
 
     /// The bytes as they arrived.
@@ -155,16 +143,10 @@ impl OverlayDocument {
 
     fn required_position(&self, name: &str) -> Result<usize, ConfigError> {
         self.position(name).ok_or_else(|| {
-            let names: Vec<&str> = self
-                .configurations
-                .iter()
-                .map(|found| found.instance_name.as_str())
-                .collect();
+            let names: Vec<&str> =
+                self.configurations.iter().map(|found| found.instance_name.as_str()).collect();
             let present = shorten(&names.join(", "));
-            ConfigError::NoSuchOverlay {
-                wanted: shorten(name),
-                present,
-            }
+            ConfigError::NoSuchOverlay { wanted: shorten(name), present }
         })
     }
 
@@ -196,40 +178,33 @@ fn is_foreign(child: Element<'_>) -> bool {
 
 /// A signed configuration has a signature in each `kind-block`; lenient: its own is enough.
 fn require_kind_signatures(configuration: &mut Configuration, leniency: Leniency) {
-    let unsigned = configuration
-        .kinds
-        .iter()
-        .any(|block| block.signature.is_none());
+    let unsigned = configuration.kinds.iter().any(|block| block.signature.is_none());
     if configuration.signature.is_some() && unsigned && !leniency.is_lenient() {
         let problem = Problem::MissingKindSignature;
-        configuration.problems.push(ConfigError::Setting {
-            element: "kind-block",
-            problem,
-        });
+        configuration.problems.push(ConfigError::Setting { element: "kind-block", problem });
     }
 }
 
 pub(crate) fn parse_xml(text: &str) -> Result<Document<'_>, ConfigError> {
-    let options = ParsingOptions {
-        nodes_limit: MAX_NODES,
-        ..ParsingOptions::default()
-    };
+    let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     Document::parse_with_options(text, options).map_err(|error| ConfigError::Xml(XmlFault(error)))
 }
 
-/// Reads one element that assumes the base namespace, as in a ConfigUpdate. The function gets the
-/// element and what turns a range of the wrapped text into bytes.
+/// Reads one element that assumes the base namespace, as in a ConfigUpdate. The function gets what
+/// turns a range of the wrapped text into bytes, and the element.
 pub(crate) fn with_context<T>(
     bytes: &[u8],
-    read: impl FnOnce(&dyn Fn(Range<usize>) -> Bytes, Node<'_, '_>) -> Result<T, ConfigError>,
+    leniency: Leniency,
+    read: impl FnOnce(&dyn Fn(Range<usize>) -> Bytes, Element<'_>) -> Result<T, ConfigError>,
 ) -> Result<T, ConfigError> {
     let inner = scan(bytes)?;
     let wrapped = format!("<overlay xmlns=\"{NS_BASE}\">{inner}</overlay>");
     let document = parse_xml(&wrapped)?;
-    let root = Element::new(document.root_element(), Leniency::Strict);
+    let lines = LineStarts::of(&wrapped);
+    let root = Element::new(document.root_element(), leniency, &lines);
     let kept = Bytes::copy_from_slice(wrapped.as_bytes());
     match root.children()?.as_slice() {
-        [only] => read(&|range| kept.slice(range), only.node),
+        [only] => read(&|range| kept.slice(range), *only),
         _ => Err(root.refuse(Problem::NotOneElement { name: "kind-block" })),
     }
 }

@@ -18,11 +18,34 @@ use crate::options::Leniency;
 pub(crate) struct Element<'a> {
     pub(crate) node: Node<'a, 'a>,
     pub(crate) leniency: Leniency,
+    lines: &'a LineStarts,
+}
+
+/// Where the lines of a document begin. The parser would count from the start at each question,
+/// which takes too long for a document with many faults.
+pub(crate) struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    pub(crate) fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
+        Self(ends.map(|(at, _)| at + 1).collect())
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, at: usize) -> u32 {
+        let before = self.0.partition_point(|&start| start <= at);
+        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
+    }
 }
 
 impl<'a> Element<'a> {
-    pub(crate) fn new(node: Node<'a, 'a>, leniency: Leniency) -> Self {
-        Self { node, leniency }
+    pub(crate) fn new(node: Node<'a, 'a>, leniency: Leniency, lines: &'a LineStarts) -> Self {
+        Self { node, leniency, lines }
+    }
+
+    /// Another element of the same document.
+    pub(crate) fn of(self, node: Node<'a, 'a>) -> Self {
+        Self { node, ..self }
     }
 
     pub(crate) fn name(self) -> &'a str {
@@ -38,12 +61,18 @@ impl<'a> Element<'a> {
         self.namespace() == Some(NS_BASE)
     }
 
+    /// Whether an element without a prefix beside this one is one of the base elements.
+    pub(crate) fn parent_default_is_base(self) -> bool {
+        let parent = self.node.parent_element().unwrap_or(self.node);
+        parent.lookup_namespace_uri(None) == Some(NS_BASE)
+    }
+
     /// The element children; text between them is refused.
     pub(crate) fn children(self) -> Result<Vec<Element<'a>>, ConfigError> {
         let mut children = Vec::new();
         for node in self.node.children() {
             if node.is_element() {
-                children.push(Element::new(node, self.leniency));
+                children.push(self.of(node));
             } else if node.is_text() && !trim(node.text().unwrap_or_default()).is_empty() {
                 let text = shorten(trim(node.text().unwrap_or_default()));
                 return Err(self.refuse(Problem::StrayText { text }));
@@ -54,12 +83,8 @@ impl<'a> Element<'a> {
 
     /// The error that names this element.
     pub(crate) fn refuse(self, problem: Problem) -> ConfigError {
-        let position = self.node.document().text_pos_at(self.node.range().start);
-        ConfigError::Element {
-            element: self.path(),
-            line: position.row,
-            problem,
-        }
+        let line = self.lines.line(self.node.range().start);
+        ConfigError::Element { element: self.path(), line, problem }
     }
 
     fn path(self) -> String {
@@ -87,9 +112,9 @@ impl<'a> Element<'a> {
             .attributes()
             .find(|known| known.namespace().is_none() && !names.contains(&known.name()));
         match unknown {
-            Some(found) => Err(self.refuse(Problem::UnknownAttribute {
-                name: shorten(found.name()),
-            })),
+            Some(found) => {
+                Err(self.refuse(Problem::UnknownAttribute { name: shorten(found.name()) }))
+            }
             None => Ok(()),
         }
     }
@@ -99,8 +124,7 @@ impl<'a> Element<'a> {
     }
 
     pub(crate) fn required(self, name: &'static str) -> Result<&'a str, ConfigError> {
-        self.attribute(name)
-            .ok_or_else(|| self.refuse(Problem::MissingAttribute { name }))
+        self.attribute(name).ok_or_else(|| self.refuse(Problem::MissingAttribute { name }))
     }
 
     /// The text, without comments; an element in it is refused.
@@ -122,9 +146,7 @@ impl<'a> Element<'a> {
         match self.text()?.as_str() {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
-            other => Err(self.refuse(Problem::NotBoolean {
-                value: shorten(other),
-            })),
+            other => Err(self.refuse(Problem::NotBoolean { value: shorten(other) })),
         }
     }
 
@@ -143,22 +165,13 @@ impl<'a> Element<'a> {
             .ok()
             .and_then(|value| u32::try_from(value).ok())
             .filter(|value| (min..=max).contains(value))
-            .ok_or_else(|| {
-                self.refuse(Problem::NotNumber {
-                    value: shorten(text),
-                    min,
-                    max,
-                })
-            })
+            .ok_or_else(|| self.refuse(Problem::NotNumber { value: shorten(text), min, max }))
     }
 
     pub(crate) fn base64(self) -> Result<Bytes, ConfigError> {
         let mut text = self.text()?;
         text.retain(|c| !is_blank(c));
-        STANDARD
-            .decode(text)
-            .map(Bytes::from)
-            .map_err(|_| self.refuse(Problem::NotBase64))
+        STANDARD.decode(text).map(Bytes::from).map_err(|_| self.refuse(Problem::NotBase64))
     }
 
     pub(crate) fn node_id(self, length: NodeIdLength) -> Result<NodeId, ConfigError> {
@@ -168,24 +181,16 @@ impl<'a> Element<'a> {
             .and_then(|bytes| NodeId::new(&bytes).ok())
             .filter(|id| !id.is_wildcard() && !id.is_zero())
             .ok_or_else(|| {
-                self.refuse(Problem::NotNodeId {
-                    value: shorten(&text),
-                    length: length.get(),
-                })
+                self.refuse(Problem::NotNodeId { value: shorten(&text), length: length.get() })
             })
     }
 
     /// An RFC 3339 time in UTC (11.1); lenient: in any zone.
     pub(crate) fn time_in(self, text: &str) -> Result<UnixTime, ConfigError> {
-        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-            self.refuse(Problem::NotTime {
-                value: shorten(text),
-            })
-        })?;
+        let time = OffsetDateTime::parse(text, &Rfc3339)
+            .map_err(|_| self.refuse(Problem::NotTime { value: shorten(text) }))?;
         if time.offset() != UtcOffset::UTC && !self.leniency.is_lenient() {
-            return Err(self.refuse(Problem::NotUtc {
-                value: shorten(text),
-            }));
+            return Err(self.refuse(Problem::NotUtc { value: shorten(text) }));
         }
         let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
         Ok(UnixTime(u64::try_from(millis).unwrap_or(0)))
@@ -205,11 +210,7 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
     }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
     text.as_bytes()
         .chunks_exact(2)
         .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))

@@ -137,10 +137,7 @@ impl ConfigError {
         let Self::Element { problem, .. } = self else {
             return false;
         };
-        matches!(
-            problem,
-            Problem::UnknownKind { .. } | Problem::UnsupportedModel { .. }
-        )
+        matches!(problem, Problem::UnknownKind { .. } | Problem::UnsupportedModel { .. })
     }
 }
 
@@ -194,11 +191,11 @@ pub enum Problem {
     StraySignature,
     #[error("the Kind needs either an id or a name attribute, not both")]
     KindIdentity,
-    #[error("the Kind-ID {0:?} is reserved")]
+    #[error("the Kind-ID {0} is reserved")]
     ReservedKind(KindId),
-    #[error("the Kind-ID {0:?} is not in the private range 0xf0000001 to 0xfffffffd")]
+    #[error("the Kind-ID {0} is not in the private range 0xf0000001 to 0xfffffffd")]
     NotPrivateKind(KindId),
-    #[error("the Kind {0:?} is given more than once")]
+    #[error("the Kind {0} is given more than once")]
     RepeatedKind(KindId),
     #[error("the element max-node-multiple is missing, NODE-MULTIPLE needs it")]
     MissingNodeMultiple,

@@ -52,11 +52,7 @@ pub fn check_config_update_fits(document: usize, max_message_size: u32) -> Resul
         return Ok(());
     }
     let needed = config_update_size(document);
-    Err(ConfigError::DoesNotFit {
-        size: document,
-        needed,
-        limit: max_message_size,
-    })
+    Err(ConfigError::DoesNotFit { size: document, needed, limit: max_message_size })
 }
 
 #[cfg(test)]

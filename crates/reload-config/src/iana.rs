@@ -27,39 +27,18 @@ impl IanaKind {
 }
 
 const fn kind(id: u32, name: &'static str, model: DataModel, policy: &'static str) -> IanaKind {
-    IanaKind {
-        id: KindId(id),
-        name,
-        model,
-        policy,
-        node_multiple: 20,
-    }
+    IanaKind { id: KindId(id), name, model, policy, node_multiple: 20 }
 }
 
 /// Sorted by number. `node_multiple` is 20, the limit of TURN-SERVICE (section 9).
 const REGISTERED: [IanaKind; 8] = [
-    kind(
-        0x1,
-        "SIP-REGISTRATION",
-        DataModel::Dictionary,
-        "USER-NODE-MATCH",
-    ),
+    kind(0x1, "SIP-REGISTRATION", DataModel::Dictionary, "USER-NODE-MATCH"),
     kind(0x2, "TURN-SERVICE", DataModel::Single, "NODE-MULTIPLE"),
     kind(0x3, "CERTIFICATE_BY_NODE", DataModel::Array, "NODE-MATCH"),
-    kind(
-        0x4,
-        "ACCESS-CONTROL-LIST",
-        DataModel::Array,
-        "USER-CHAIN-ACL",
-    ),
+    kind(0x4, "ACCESS-CONTROL-LIST", DataModel::Array, "USER-CHAIN-ACL"),
     kind(0x10, "CERTIFICATE_BY_USER", DataModel::Array, "USER-MATCH"),
     kind(0x104, "REDIR", DataModel::Dictionary, "NODE-ID-MATCH"),
-    kind(
-        0x105,
-        "CoAP-REGISTRATION",
-        DataModel::Dictionary,
-        "URI-NODE-MATCH",
-    ),
+    kind(0x105, "CoAP-REGISTRATION", DataModel::Dictionary, "URI-NODE-MATCH"),
     kind(0x106, "CoAP-CACHING", DataModel::Single, "URI-MATCH"),
 ];
 

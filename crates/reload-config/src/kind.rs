@@ -4,7 +4,6 @@ use bytes::Bytes;
 use reload_wire::{DataModel, KindId};
 
 use crate::document::with_context;
-use crate::element::Element;
 use crate::error::{ConfigError, Problem};
 use crate::extension::Extension;
 use crate::iana::IanaKind;
@@ -83,25 +82,14 @@ impl KindDefinition {
         max_count: u32,
         max_size: u32,
     ) -> Self {
-        Self {
-            id,
-            name: None,
-            model,
-            access,
-            max_count,
-            max_size,
-            extensions: Vec::new(),
-        }
+        Self { id, name: None, model, access, max_count, max_size, extensions: Vec::new() }
     }
 
     /// A registered Kind.
     #[must_use]
     pub fn registered(kind: &IanaKind, max_count: u32, max_size: u32) -> Self {
         let name = Some(kind.name.to_owned());
-        Self {
-            name,
-            ..Self::private(kind.id, kind.model, kind.access(), max_count, max_size)
-        }
+        Self { name, ..Self::private(kind.id, kind.model, kind.access(), max_count, max_size) }
     }
 }
 
@@ -121,20 +109,13 @@ impl KindBlock {
     #[must_use]
     pub fn new(definition: KindDefinition) -> Self {
         let raw = Bytes::from(write::kind(&definition));
-        Self {
-            definition,
-            raw,
-            signature: None,
-        }
+        Self { definition, raw, signature: None }
     }
 
     /// The block with this SecurityBlock as its signature.
     #[must_use]
     pub fn with_signature(self, signature: Bytes) -> Self {
-        Self {
-            signature: Some(signature),
-            ..self
-        }
+        Self { signature: Some(signature), ..self }
     }
 
     /// Reads a `kind-block` that stands alone, as in a ConfigUpdate (6.5.4.1): the namespace of the
@@ -143,8 +124,7 @@ impl KindBlock {
     /// # Errors
     /// As [`crate::OverlayDocument::parse`]; a Kind that is not supported is an error as well.
     pub fn parse(bytes: &[u8], options: &ReadOptions) -> Result<Self, ConfigError> {
-        with_context(bytes, |raw, only| {
-            let element = Element::new(only, options.leniency);
+        with_context(bytes, options.leniency, |raw, element| {
             if !element.is_base() || element.name() != "kind-block" {
                 return Err(element.refuse(Problem::NotOneElement { name: "kind-block" }));
             }

@@ -13,9 +13,7 @@ fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The last four bytes of the SHA-1 of the name, big-endian (section 6.3.2).
@@ -31,13 +29,7 @@ mod tests {
 
     #[test]
     fn names_that_dns_allows() {
-        for name in [
-            "example",
-            "a.b",
-            "overlay-1.example.org",
-            "3com.example",
-            "Example.ORG",
-        ] {
+        for name in ["example", "a.b", "overlay-1.example.org", "3com.example", "Example.ORG"] {
             assert!(is_overlay_name(name), "{name}");
         }
     }
@@ -46,19 +38,8 @@ mod tests {
     fn names_that_dns_does_not_allow() {
         let long = "a".repeat(64);
         let longer = ["a".repeat(63).as_str(); 4].join(".");
-        for name in [
-            "",
-            ".",
-            "a..b",
-            "a.",
-            "-a",
-            "a-",
-            "a_b",
-            "a b",
-            "ä.example",
-            &long,
-            &longer,
-        ] {
+        for name in ["", ".", "a..b", "a.", "-a", "a-", "a_b", "a b", "ä.example", &long, &longer]
+        {
             assert!(!is_overlay_name(name), "{name}");
         }
     }

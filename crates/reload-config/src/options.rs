@@ -39,10 +39,7 @@ impl ReadOptions {
     /// The base protocol alone, lenient.
     #[must_use]
     pub fn lenient() -> Self {
-        Self {
-            leniency: Leniency::Lenient,
-            ..Self::default()
-        }
+        Self { leniency: Leniency::Lenient, ..Self::default() }
     }
 }
 
@@ -60,9 +57,6 @@ impl Default for ReadOptions {
 
 impl From<Leniency> for ReadOptions {
     fn from(leniency: Leniency) -> Self {
-        Self {
-            leniency,
-            ..Self::default()
-        }
+        Self { leniency, ..Self::default() }
     }
 }

@@ -12,11 +12,24 @@ use crate::configuration::{SelfSignedDigest, Settings, SharedSecret};
 use crate::element::Element;
 use crate::error::{ConfigError, Problem, shorten};
 use crate::extension::Extension;
-use crate::options::ReadOptions;
 use crate::read_kind::{MAX_INT, read_kind_block};
 use crate::{DEFAULT_PORT, NS_BASE, NS_CHORD};
 
-/// The elements that may stand any number of times.
+/// The base elements that may stand once.
+const SINGLES: [&str; 11] = [
+    "topology-plugin",
+    "node-id-length",
+    "self-signed-permitted",
+    "turn-density",
+    "clients-permitted",
+    "no-ice",
+    "shared-secret",
+    "max-message-size",
+    "initial-ttl",
+    "overlay-reliability-timer",
+    "required-kinds",
+];
+/// The base elements that may stand any number of times.
 const LISTS: [&str; 8] = [
     "root-cert",
     "enrollment-server",
@@ -27,6 +40,8 @@ const LISTS: [&str; 8] = [
     "bad-node",
     "mandatory-extension",
 ];
+/// The elements of CHORD-RELOAD, each at most once.
+const CHORD: [&str; 3] = ["chord-update-interval", "chord-ping-interval", "chord-reactive"];
 /// The fixed part of a forwarding header: no message is smaller (6.3.2).
 const MIN_MESSAGE: u32 = 38;
 /// "at least 200 milliseconds" (11.1).
@@ -44,13 +59,7 @@ pub(crate) struct Parameters<'r> {
 impl<'r> Parameters<'r> {
     pub(crate) fn new(settings: Settings, raw: &'r dyn Fn(Range<usize>) -> Bytes) -> Self {
         let (seen, kind_ids) = (BTreeSet::new(), BTreeSet::new());
-        Self {
-            settings,
-            raw,
-            seen,
-            kind_ids,
-            problems: Vec::new(),
-        }
+        Self { settings, raw, seen, kind_ids, problems: Vec::new() }
     }
 
     pub(crate) fn finish(self) -> (Settings, Vec<ConfigError>) {
@@ -61,96 +70,62 @@ impl<'r> Parameters<'r> {
         &mut self,
         parent: Element<'_>,
         child: Element<'_>,
-        options: &ReadOptions,
     ) -> Result<(), ConfigError> {
         let namespace = child.namespace();
-        let known = if child.is_base() {
-            match self.on_list(child)? {
-                true => true,
-                false => self.on_single(child)?,
-            }
-        } else if namespace == Some(NS_CHORD) {
-            self.on_chord(child)?
-        } else if namespace.is_some() || options.leniency.is_lenient() {
-            self.settings
-                .extensions
-                .push(Extension::from_node(child.node));
-            true
-        } else {
-            false
+        let known = match namespace {
+            Some(NS_BASE) => self.on_list(child)? || self.on_single(child)?,
+            Some(NS_CHORD) => self.on_chord(child)?,
+            _ => false,
         };
-        if !known && options.leniency.is_lenient() {
-            self.settings
-                .extensions
-                .push(Extension::from_node(child.node));
-        } else if !known {
-            let name = shorten(child.name());
-            return Err(parent.refuse(Problem::UnknownElement { name }));
+        if known {
+            return Ok(());
         }
-        Ok(())
+        let foreign = !matches!(namespace, None | Some(NS_BASE | NS_CHORD));
+        if foreign || child.leniency.is_lenient() {
+            self.settings.extensions.push(Extension::from_node(child.node));
+            return Ok(());
+        }
+        let name = shorten(child.name());
+        Err(parent.refuse(Problem::UnknownElement { name }))
     }
 
     /// Refuses the second element of a name.
     fn once(&mut self, child: Element<'_>, name: &'static str) -> Result<(), ConfigError> {
-        if self.seen.insert(name) {
-            Ok(())
-        } else {
-            Err(child.refuse(Problem::Repeated))
-        }
+        if self.seen.insert(name) { Ok(()) } else { Err(child.refuse(Problem::Repeated)) }
     }
 
     fn on_single(&mut self, child: Element<'_>) -> Result<bool, ConfigError> {
-        let settings = &mut self.settings;
-        let name = match child.name() {
-            // 11.1 has topology-plug-in in the text and topology-plugin in the grammar.
-            "topology-plugin" | "topology-plug-in" => {
-                settings.topology_plugin = non_empty(child)?;
-                "topology-plugin"
-            }
-            "node-id-length" => "node-id-length", // read before all others
-            "self-signed-permitted" => {
-                settings.self_signed = read_self_signed(child)?;
-                "self-signed-permitted"
-            }
-            "turn-density" => {
-                settings.turn_density = child.byte(0)?;
-                "turn-density"
-            }
-            "clients-permitted" => {
-                settings.clients_permitted = child.boolean()?;
-                "clients-permitted"
-            }
-            "no-ice" => {
-                settings.no_ice = child.boolean()?;
-                "no-ice"
-            }
-            "shared-secret" => {
-                settings.shared_secret = Some(SharedSecret::new(non_empty(child)?));
-                "shared-secret"
-            }
-            "max-message-size" => {
-                settings.max_message_size = child.number(MIN_MESSAGE, u32::MAX)?;
-                "max-message-size"
-            }
-            "initial-ttl" => {
-                settings.initial_ttl = child.byte(1)?;
-                "initial-ttl"
-            }
-            "overlay-reliability-timer" => {
-                let millis = child.number(MIN_RELIABILITY_TIMER, MAX_INT)?;
-                settings.overlay_reliability_timer = Duration::from_millis(millis.into());
-                "overlay-reliability-timer"
-            }
-            "required-kinds" => {
-                self.on_required_kinds(child)?;
-                "required-kinds"
-            }
-            _ => return Ok(false),
+        // 11.1 has topology-plug-in in the text and topology-plugin in the grammar.
+        let found = match child.name() {
+            "topology-plug-in" => Some("topology-plugin"),
+            other => SINGLES.into_iter().find(|name| *name == other),
         };
+        let Some(name) = found else { return Ok(false) };
+        self.once(child, name)?;
         if name != "self-signed-permitted" {
             child.allow_attributes(&[])?;
         }
-        self.once(child, name)?;
+        let settings = &mut self.settings;
+        match name {
+            "topology-plugin" => settings.topology_plugin = non_empty(child)?,
+            "self-signed-permitted" => settings.self_signed = read_self_signed(child)?,
+            "turn-density" => settings.turn_density = child.byte(0)?,
+            "clients-permitted" => settings.clients_permitted = child.boolean()?,
+            "no-ice" => settings.no_ice = child.boolean()?,
+            "shared-secret" => {
+                settings.shared_secret = Some(SharedSecret::new(non_empty(child)?));
+            }
+            "max-message-size" => {
+                settings.max_message_size = child.number(MIN_MESSAGE, u32::MAX)?
+            }
+            "initial-ttl" => settings.initial_ttl = child.byte(1)?,
+            "overlay-reliability-timer" => {
+                let millis = child.number(MIN_RELIABILITY_TIMER, MAX_INT)?;
+                settings.overlay_reliability_timer = Duration::from_millis(millis.into());
+            }
+            "required-kinds" => self.on_required_kinds(child)?,
+            _ => {} // node-id-length was read before all others
+        }
         Ok(true)
     }
 
@@ -176,39 +151,26 @@ impl<'r> Parameters<'r> {
             }
             "mandatory-extension" => settings.mandatory_extensions.push(non_empty(child)?),
             "configuration-signer" => {
-                settings
-                    .configuration_signers
-                    .extend(lenient(child, child.node_id(length))?);
+                settings.configuration_signers.extend(lenient(child, child.node_id(length))?);
             }
-            "kind-signer" => settings
-                .kind_signers
-                .extend(lenient(child, child.node_id(length))?),
-            _ => settings
-                .bad_nodes
-                .extend(lenient(child, child.node_id(length))?),
+            "kind-signer" => settings.kind_signers.extend(lenient(child, child.node_id(length))?),
+            _ => settings.bad_nodes.extend(lenient(child, child.node_id(length))?),
         }
         Ok(true)
     }
 
     fn on_chord(&mut self, child: Element<'_>) -> Result<bool, ConfigError> {
-        let chord = &mut self.settings.chord;
-        let name = match child.name() {
-            "chord-update-interval" => {
-                chord.update_interval = child.number(1, MAX_INT)?;
-                "chord-update-interval"
-            }
-            "chord-ping-interval" => {
-                chord.ping_interval = child.number(1, MAX_INT)?;
-                "chord-ping-interval"
-            }
-            "chord-reactive" => {
-                chord.reactive = child.boolean()?;
-                "chord-reactive"
-            }
-            _ => return Ok(false),
+        let Some(name) = CHORD.into_iter().find(|name| *name == child.name()) else {
+            return Ok(false);
         };
-        child.allow_attributes(&[])?;
         self.once(child, name)?;
+        child.allow_attributes(&[])?;
+        let chord = &mut self.settings.chord;
+        match name {
+            "chord-update-interval" => chord.update_interval = child.number(1, MAX_INT)?,
+            "chord-ping-interval" => chord.ping_interval = child.number(1, MAX_INT)?,
+            _ => chord.reactive = child.boolean()?,
+        }
         Ok(true)
     }
 
@@ -244,11 +206,7 @@ fn lenient<T>(child: Element<'_>, value: Result<T, ConfigError>) -> Result<Optio
 
 fn non_empty(child: Element<'_>) -> Result<String, ConfigError> {
     let text = child.text()?;
-    if text.is_empty() {
-        Err(child.refuse(Problem::Empty))
-    } else {
-        Ok(text)
-    }
+    if text.is_empty() { Err(child.refuse(Problem::Empty)) } else { Ok(text) }
 }
 
 fn read_self_signed(child: Element<'_>) -> Result<Option<SelfSignedDigest>, ConfigError> {
@@ -258,19 +216,14 @@ fn read_self_signed(child: Element<'_>) -> Result<Option<SelfSignedDigest>, Conf
     match SelfSignedDigest::from_name(name) {
         Some(digest) => Ok(permitted.then_some(digest)),
         None if !permitted => Ok(None),
-        None => Err(child.refuse(Problem::UnknownDigest {
-            value: shorten(name),
-        })),
+        None => Err(child.refuse(Problem::UnknownDigest { value: shorten(name) })),
     }
 }
 
 fn read_certificate(child: Element<'_>) -> Result<Option<Bytes>, ConfigError> {
     let der = child.base64()?;
-    let certificate = if is_der_sequence(&der) {
-        Ok(der)
-    } else {
-        Err(child.refuse(Problem::NotCertificate))
-    };
+    let certificate =
+        if is_der_sequence(&der) { Ok(der) } else { Err(child.refuse(Problem::NotCertificate)) };
     lenient(child, certificate)
 }
 
@@ -290,27 +243,20 @@ pub(crate) fn is_der_sequence(der: &[u8]) -> bool {
         return false;
     }
     let (length, content) = rest.split_at(octets);
-    content.len()
-        == length
-            .iter()
-            .fold(0, |sum, &byte| sum << 8 | usize::from(byte))
+    content.len() == length.iter().fold(0, |sum, &byte| sum << 8 | usize::from(byte))
 }
 
 /// 11.1 has the URL in a `url` element, the grammar as the text of `enrollment-server`.
 fn read_url(child: Element<'_>) -> Result<String, ConfigError> {
     let inner = child.node.children().find(|node| node.is_element());
     let text = match inner {
-        Some(node) if node.tag_name().name() == "url" => {
-            Element::new(node, child.leniency).text()?
-        }
+        Some(node) if node.tag_name().name() == "url" => child.of(node).text()?,
         _ => child.text()?,
     };
     if is_https(&text) {
         return Ok(text);
     }
-    Err(child.refuse(Problem::NotHttps {
-        value: shorten(&text),
-    }))
+    Err(child.refuse(Problem::NotHttps { value: shorten(&text) }))
 }
 
 /// "This URL MUST be of type https:" (11.1), with a host and no blanks.
@@ -327,21 +273,15 @@ pub(crate) fn is_https(url: &str) -> bool {
 fn read_bootstrap_node(child: Element<'_>) -> Result<Option<SocketAddr>, ConfigError> {
     child.allow_attributes(&["address", "port"])?;
     if let Some(extra) = child.children()?.first() {
-        return Err(child.refuse(Problem::UnknownElement {
-            name: shorten(extra.name()),
-        }));
+        return Err(child.refuse(Problem::UnknownElement { name: shorten(extra.name()) }));
     }
     let text = child.required("address")?;
     let Ok(address) = text.parse::<IpAddr>() else {
-        return Err(child.refuse(Problem::NotAddress {
-            value: shorten(text),
-        }));
+        return Err(child.refuse(Problem::NotAddress { value: shorten(text) }));
     };
     let port = match child.attribute("port") {
         Some(port) => child.number_in(port, 1, u32::from(u16::MAX))?,
         None => u32::from(DEFAULT_PORT),
     };
-    Ok(u16::try_from(port)
-        .ok()
-        .map(|port| SocketAddr::new(address, port)))
+    Ok(u16::try_from(port).ok().map(|port| SocketAddr::new(address, port)))
 }

@@ -30,7 +30,7 @@ pub(crate) fn read_configuration(
     settings.node_id_length = read_node_id_length(&children)?;
     let mut reading = Parameters::new(settings, raw);
     for child in children {
-        reading.on_element(element, child, options)?;
+        reading.on_element(element, child)?;
     }
     let (settings, mut problems) = reading.finish();
     check_chord_length(element, &settings)?;
@@ -48,9 +48,7 @@ fn read_attributes(element: Element<'_>) -> Result<Settings, ConfigError> {
     element.allow_attributes(&["instance-name", "expiration", "sequence"])?;
     let name = element.required("instance-name")?;
     if !is_overlay_name(name) {
-        return Err(element.refuse(Problem::NotOverlayName {
-            value: shorten(name),
-        }));
+        return Err(element.refuse(Problem::NotOverlayName { value: shorten(name) }));
     }
     let mut settings = Settings::new(name);
     if let Some(text) = element.attribute("sequence") {
@@ -67,9 +65,7 @@ fn read_attributes(element: Element<'_>) -> Result<Settings, ConfigError> {
 fn foreign_attributes(element: Element<'_>) -> Vec<ExtensionAttribute> {
     let known = [NS_BASE, NS_CHORD, roxmltree::NS_XML_URI];
     let attributes = element.node.attributes().filter_map(|attribute| {
-        let namespace = attribute
-            .namespace()
-            .filter(|namespace| !known.contains(namespace))?;
+        let namespace = attribute.namespace().filter(|namespace| !known.contains(namespace))?;
         Some(ExtensionAttribute {
             namespace: namespace.to_owned(),
             name: attribute.name().to_owned(),
@@ -81,9 +77,8 @@ fn foreign_attributes(element: Element<'_>) -> Vec<ExtensionAttribute> {
 
 /// The length is needed first: the Node-IDs may stand before it.
 fn read_node_id_length(children: &[Element<'_>]) -> Result<NodeIdLength, ConfigError> {
-    let Some(child) = children
-        .iter()
-        .find(|child| child.is_base() && child.name() == "node-id-length")
+    let Some(child) =
+        children.iter().find(|child| child.is_base() && child.name() == "node-id-length")
     else {
         return Ok(NodeIdLength::DEFAULT);
     };
@@ -120,10 +115,7 @@ fn check_support(
         problems.push(element.refuse(Problem::UnsupportedTopology { name }));
     }
     let protocols = &settings.overlay_link_protocols;
-    if !protocols
-        .iter()
-        .any(|name| options.link_protocols.contains(name))
-    {
+    if !protocols.iter().any(|name| options.link_protocols.contains(name)) {
         let names = shorten(&protocols.join(", "));
         problems.push(element.refuse(Problem::UnsupportedLinkProtocols { names }));
     }

@@ -27,9 +27,7 @@ pub(crate) fn read_kind_block(
             "kind-signature" if child.is_base() => &mut signature,
             _ if block.leniency.is_lenient() => continue,
             name => {
-                return Err(block.refuse(Problem::UnknownElement {
-                    name: shorten(name),
-                }));
+                return Err(block.refuse(Problem::UnknownElement { name: shorten(name) }));
             }
         };
         if slot.replace(child).is_some() {
@@ -38,11 +36,7 @@ pub(crate) fn read_kind_block(
     }
     let kind = kind.ok_or_else(|| block.refuse(Problem::MissingElement { name: "kind" }))?;
     let signature = signature.map(Element::base64).transpose()?;
-    Ok(KindBlock {
-        definition: read_kind(kind)?,
-        raw: raw(kind.node.range()),
-        signature,
-    })
+    Ok(KindBlock { definition: read_kind(kind)?, raw: raw(kind.node.range()), signature })
 }
 
 /// The identity of a Kind: its number, and its registration if it has one.
@@ -61,13 +55,8 @@ fn read_identity(kind: Element<'_>) -> Result<Identity, ConfigError> {
     match (kind.attribute("id"), kind.attribute("name")) {
         (Some(id), None) => read_id(kind, id),
         (None, Some(name)) => match iana_kind(name) {
-            Some(found) => Ok(Identity {
-                id: found.id,
-                registered: Some(found),
-            }),
-            None => Err(kind.refuse(Problem::UnknownKind {
-                name: shorten(name),
-            })),
+            Some(found) => Ok(Identity { id: found.id, registered: Some(found) }),
+            None => Err(kind.refuse(Problem::UnknownKind { name: shorten(name) })),
         },
         _ => Err(kind.refuse(Problem::KindIdentity)),
     }
@@ -81,10 +70,7 @@ fn read_id(kind: Element<'_>, text: &str) -> Result<Identity, ConfigError> {
     if !is_private_kind(id) && !kind.leniency.is_lenient() {
         return Err(kind.refuse(Problem::NotPrivateKind(id)));
     }
-    Ok(Identity {
-        id,
-        registered: iana_kind_by_id(id),
-    })
+    Ok(Identity { id, registered: iana_kind_by_id(id) })
 }
 
 /// The elements of a `kind`, as they stand in the document.
@@ -123,16 +109,10 @@ impl Parameters {
                 false
             }
             name => {
-                return Err(kind.refuse(Problem::UnknownElement {
-                    name: shorten(name),
-                }));
+                return Err(kind.refuse(Problem::UnknownElement { name: shorten(name) }));
             }
         };
-        if repeated {
-            Err(child.refuse(Problem::Repeated))
-        } else {
-            Ok(())
-        }
+        if repeated { Err(child.refuse(Problem::Repeated)) } else { Ok(()) }
     }
 
     /// The registered model and policy win over those of the document (11.1).
@@ -153,10 +133,7 @@ impl Parameters {
         let max_size = self.max_size.ok_or_else(|| missing("max-size"))?;
         if let Some(registered) = identity.registered {
             let definition = KindDefinition::registered(registered, max_count, max_size);
-            return Ok(KindDefinition {
-                extensions: self.extensions,
-                ..definition
-            });
+            return Ok(KindDefinition { extensions: self.extensions, ..definition });
         }
         let access = self.access(kind)?;
         let Some(model) = self.model.as_deref().and_then(model_from_name) else {
@@ -164,10 +141,7 @@ impl Parameters {
             return Err(kind.refuse(Problem::UnsupportedModel { model }));
         };
         let definition = KindDefinition::private(identity.id, model, access, max_count, max_size);
-        Ok(KindDefinition {
-            extensions: self.extensions,
-            ..definition
-        })
+        Ok(KindDefinition { extensions: self.extensions, ..definition })
     }
 
     fn access(&self, kind: Element<'_>) -> Result<AccessControl, ConfigError> {
@@ -176,14 +150,9 @@ impl Parameters {
             return Err(kind.refuse(Problem::MissingNodeMultiple));
         }
         if name.is_empty() {
-            return Err(kind.refuse(Problem::MissingElement {
-                name: "access-control",
-            }));
+            return Err(kind.refuse(Problem::MissingElement { name: "access-control" }));
         }
-        Ok(AccessControl::from_name(
-            name,
-            self.max_node_multiple.unwrap_or(1),
-        ))
+        Ok(AccessControl::from_name(name, self.max_node_multiple.unwrap_or(1)))
     }
 }
 

@@ -11,21 +11,17 @@ pub(crate) const MAX_NODES: u32 = 500_000;
 /// The most attributes of a tag; the base elements have at most three.
 const MAX_ATTRIBUTES: usize = 64;
 /// The most namespace declarations of a document.
-const MAX_NAMESPACES: usize = 512;
+const MAX_NAMESPACES: usize = 256;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The document as text, or why it is not read at all.
 pub(crate) fn scan(bytes: &[u8]) -> Result<&str, ConfigError> {
     if bytes.len() > MAX_DOCUMENT {
-        return Err(ConfigError::TooLarge {
-            size: bytes.len(),
-            limit: MAX_DOCUMENT,
-        });
+        return Err(ConfigError::TooLarge { size: bytes.len(), limit: MAX_DOCUMENT });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| ConfigError::NotUtf8 {
-        at: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| ConfigError::NotUtf8 { at: error.valid_up_to() })?;
     check_encoding(text)?;
     check_tags(text)?;
     Ok(text)
@@ -34,30 +30,19 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<&str, ConfigError> {
 /// The encoding named by `<?xml ... encoding="..."?>` must be UTF-8.
 fn check_encoding(text: &str) -> Result<(), ConfigError> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let Some((declaration, _)) = text
-        .strip_prefix("<?xml")
-        .and_then(|rest| rest.split_once("?>"))
+    let Some((declaration, _)) = text.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>"))
     else {
         return Ok(());
     };
     let Some((_, rest)) = declaration.split_once("encoding") else {
         return Ok(());
     };
-    let value = rest
-        .trim_start()
-        .strip_prefix('=')
-        .unwrap_or(rest)
-        .trim_start();
-    let encoding = value
-        .get(1..)
-        .and_then(|rest| rest.split(['"', '\'']).next())
-        .unwrap_or(value);
+    let value = rest.trim_start().strip_prefix('=').unwrap_or(rest).trim_start();
+    let encoding = value.get(1..).and_then(|rest| rest.split(['"', '\'']).next()).unwrap_or(value);
     if encoding.eq_ignore_ascii_case("utf-8") {
         return Ok(());
     }
-    Err(ConfigError::Encoding {
-        encoding: shorten(encoding),
-    })
+    Err(ConfigError::Encoding { encoding: shorten(encoding) })
 }
 
 /// Walks over the markup and bounds attributes and namespace declarations.
@@ -101,16 +86,10 @@ fn check_tag(rest: &str, at: usize, namespaces: &mut usize) -> Result<usize, Con
             _ => 1,
         };
         if attributes > MAX_ATTRIBUTES {
-            return Err(ConfigError::TooManyAttributes {
-                at,
-                limit: MAX_ATTRIBUTES,
-            });
+            return Err(ConfigError::TooManyAttributes { at, limit: MAX_ATTRIBUTES });
         }
         if *namespaces > MAX_NAMESPACES {
-            return Err(ConfigError::TooManyNamespaces {
-                at,
-                limit: MAX_NAMESPACES,
-            });
+            return Err(ConfigError::TooManyNamespaces { at, limit: MAX_NAMESPACES });
         }
     }
     Ok(bytes.len())
@@ -118,10 +97,7 @@ fn check_tag(rest: &str, at: usize, namespaces: &mut usize) -> Result<usize, Con
 
 /// The bytes up to and with the closing quote.
 fn quoted_length(bytes: &[u8], quote: u8) -> usize {
-    bytes
-        .iter()
-        .position(|&byte| byte == quote)
-        .map_or(bytes.len(), |length| length + 1)
+    bytes.iter().position(|&byte| byte == quote).map_or(bytes.len(), |length| length + 1)
 }
 
 #[cfg(test)]
@@ -130,11 +106,8 @@ mod tests {
 
     #[test]
     fn utf8_is_taken_in_any_case_and_without_a_declaration() {
-        for prolog in [
-            "",
-            "<?xml version='1.0'?>",
-            "<?xml version=\"1.0\" encoding = \"Utf-8\" ?>",
-        ] {
+        for prolog in ["", "<?xml version='1.0'?>", "<?xml version=\"1.0\" encoding = \"Utf-8\" ?>"]
+        {
             let text = format!("{prolog}<a/>");
             assert_eq!(scan(text.as_bytes()), Ok(text.as_str()));
             let marked = format!("\u{feff}{text}");
@@ -145,12 +118,7 @@ mod tests {
     #[test]
     fn another_encoding_is_refused() {
         let found = scan(b"<?xml version='1.0' encoding='ISO-8859-1'?><a/>");
-        assert_eq!(
-            found,
-            Err(ConfigError::Encoding {
-                encoding: "ISO-8859-1".to_owned()
-            })
-        );
+        assert_eq!(found, Err(ConfigError::Encoding { encoding: "ISO-8859-1".to_owned() }));
         assert_eq!(scan(b"<a>\xff</a>"), Err(ConfigError::NotUtf8 { at: 3 }));
         assert_eq!(scan(b"\xff\xfe<\0a\0"), Err(ConfigError::NotUtf8 { at: 0 }));
     }
@@ -165,11 +133,8 @@ mod tests {
     fn tags_with_too_many_attributes_and_too_many_namespaces_are_refused() {
         let attributes: String = (0..65).map(|n| format!(" a{n}='>'")).collect();
         let text = format!("<a/><b{attributes}/>");
-        assert!(matches!(
-            scan(text.as_bytes()),
-            Err(ConfigError::TooManyAttributes { at: 4, .. })
-        ));
-        let nested: String = (0..513).map(|n| format!("<a xmlns:p{n}='u{n}'>")).collect();
+        assert!(matches!(scan(text.as_bytes()), Err(ConfigError::TooManyAttributes { at: 4, .. })));
+        let nested: String = (0..257).map(|n| format!("<a xmlns:p{n}='u{n}'>")).collect();
         let found = scan(nested.as_bytes());
         assert!(matches!(found, Err(ConfigError::TooManyNamespaces { .. })));
     }

@@ -56,10 +56,7 @@ pub(crate) fn base64_lines(bytes: &[u8]) -> String {
 /// The time as RFC 3339 has it, in UTC; none after the year 9999.
 pub(crate) fn date_time(time: UnixTime) -> Option<String> {
     let nanos = i128::from(time.0) * 1_000_000;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos)
-        .ok()?
-        .format(&Rfc3339)
-        .ok()
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?.format(&Rfc3339).ok()
 }
 
 pub(crate) fn kind(definition: &KindDefinition) -> String {
@@ -110,10 +107,7 @@ pub(crate) fn configuration(settings: &Settings, expiration: Option<&str>) -> Ve
     out.element("topology-plugin", escaped(&settings.topology_plugin));
     out.element("node-id-length", settings.node_id_length.get());
     for certificate in &settings.root_certs {
-        out.raw(&format!(
-            "<root-cert>{}    </root-cert>",
-            base64_lines(certificate)
-        ));
+        out.raw(&format!("<root-cert>{}    </root-cert>", base64_lines(certificate)));
     }
     out.list("enrollment-server", &settings.enrollment_servers);
     if let Some(digest) = settings.self_signed {
@@ -124,9 +118,7 @@ pub(crate) fn configuration(settings: &Settings, expiration: Option<&str>) -> Ve
     }
     for node in &settings.bootstrap_nodes {
         let (address, port) = (node.ip(), node.port());
-        out.raw(&format!(
-            "<bootstrap-node address=\"{address}\" port=\"{port}\"/>"
-        ));
+        out.raw(&format!("<bootstrap-node address=\"{address}\" port=\"{port}\"/>"));
     }
     write_numbers(&mut out, settings);
     out.list("overlay-link-protocol", &settings.overlay_link_protocols);
@@ -167,10 +159,7 @@ fn write_numbers(out: &mut Lines, settings: &Settings) {
     out.element("turn-density", settings.turn_density);
     out.element("clients-permitted", settings.clients_permitted);
     out.element("no-ice", settings.no_ice);
-    out.element(
-        "chord:chord-update-interval",
-        settings.chord.update_interval,
-    );
+    out.element("chord:chord-update-interval", settings.chord.update_interval);
     out.element("chord:chord-ping-interval", settings.chord.ping_interval);
     out.element("chord:chord-reactive", settings.chord.reactive);
     if let Some(secret) = &settings.shared_secret {
@@ -178,10 +167,7 @@ fn write_numbers(out: &mut Lines, settings: &Settings) {
     }
     out.element("max-message-size", settings.max_message_size);
     out.element("initial-ttl", settings.initial_ttl);
-    out.element(
-        "overlay-reliability-timer",
-        settings.overlay_reliability_timer.as_millis(),
-    );
+    out.element("overlay-reliability-timer", settings.overlay_reliability_timer.as_millis());
 }
 
 /// The signed bytes of each `kind` go in as they are.
@@ -206,10 +192,7 @@ struct Lines {
 
 impl Lines {
     fn new(indent: usize) -> Self {
-        Self {
-            text: String::new(),
-            indent,
-        }
+        Self { text: String::new(), indent }
     }
 
     fn raw(&mut self, line: &str) {

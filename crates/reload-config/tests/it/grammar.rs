@@ -12,10 +12,7 @@ fn xmllint_is_there() -> bool {
     let found = Command::new("xmllint").arg("--version").output().is_ok();
     if !found {
         let required = std::env::var("RELOAD_TEST_TOOLS").is_ok_and(|value| value == "require");
-        assert!(
-            !required,
-            "xmllint is missing and RELOAD_TEST_TOOLS=require"
-        );
+        assert!(!required, "xmllint is missing and RELOAD_TEST_TOOLS=require");
         println!("skipped: no xmllint");
     }
     found
@@ -39,20 +36,10 @@ fn the_samples_are_valid_by_the_grammar() {
     if !xmllint_is_there() {
         return;
     }
-    let names = [
-        "rfc6940-sample",
-        "minimal",
-        "full",
-        "prefixed",
-        "new-overlay",
-        "mandatory-extension",
-    ];
+    let names =
+        ["rfc6940-sample", "minimal", "full", "prefixed", "new-overlay", "mandatory-extension"];
     for name in names {
-        assert_eq!(
-            is_valid(&sample_path(&format!("{name}.xml"))),
-            Ok(()),
-            "{name}"
-        );
+        assert_eq!(is_valid(&sample_path(&format!("{name}.xml"))), Ok(()), "{name}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the configuration document from outside: samples, refusals, writing, properties.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod grammar;
 mod properties;
 mod refusals;
@@ -12,9 +14,7 @@ use std::path::PathBuf;
 
 /// A file of `testvectors/config`.
 fn sample_path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../testvectors/config")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testvectors/config").join(name)
 }
 
 fn sample(name: &str) -> Vec<u8> {

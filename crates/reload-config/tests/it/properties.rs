@@ -23,11 +23,8 @@ fn node_ids(length: u8) -> impl Strategy<Value = Vec<NodeId>> {
 }
 
 fn definition() -> impl Strategy<Value = KindDefinition> {
-    let model = prop_oneof![
-        Just(DataModel::Single),
-        Just(DataModel::Array),
-        Just(DataModel::Dictionary)
-    ];
+    let model =
+        prop_oneof![Just(DataModel::Single), Just(DataModel::Array), Just(DataModel::Dictionary)];
     let access = prop_oneof![
         Just(AccessControl::UserMatch),
         Just(AccessControl::NodeMatch),
@@ -51,10 +48,7 @@ fn kinds() -> impl Strategy<Value = Vec<KindBlock>> {
     vec((definition(), option::of(vec(any::<u8>(), 0..90))), 0..4).prop_map(|list| {
         let mut blocks: Vec<KindBlock> = Vec::new();
         for (definition, signature) in list {
-            if blocks
-                .iter()
-                .all(|block| block.definition.id != definition.id)
-            {
+            if blocks.iter().all(|block| block.definition.id != definition.id) {
                 let mut block = KindBlock::new(definition);
                 block.signature = signature.map(Bytes::from);
                 blocks.push(block);
@@ -76,13 +70,7 @@ fn certificates() -> impl Strategy<Value = Vec<Bytes>> {
 fn basics() -> impl Strategy<Value = Settings> {
     let name = "[a-z0-9]{1,8}(\\.[a-z][a-z0-9-]{0,8}[a-z0-9]){0,2}";
     let time = option::of((0..250_000_000_000_000_u64).prop_map(UnixTime));
-    let numbers = (
-        any::<u8>(),
-        any::<[bool; 3]>(),
-        38..=u32::MAX,
-        1..=255_u8,
-        200..9_999_999_u64,
-    );
+    let numbers = (any::<u8>(), any::<[bool; 3]>(), 38..=u32::MAX, 1..=255_u8, 200..9_999_999_u64);
     let chord = (1..=0x7fff_ffff_u32, 1..=0x7fff_ffff_u32);
     (name, 0..=65534_u16, time, numbers, chord).prop_map(
         |(name, sequence, time, numbers, chord)| {
@@ -96,11 +84,8 @@ fn basics() -> impl Strategy<Value = Settings> {
             settings.max_message_size = size;
             settings.initial_ttl = ttl;
             settings.overlay_reliability_timer = Duration::from_millis(timer);
-            settings.chord = ChordSettings {
-                update_interval: chord.0,
-                ping_interval: chord.1,
-                reactive,
-            };
+            settings.chord =
+                ChordSettings { update_interval: chord.0, ping_interval: chord.1, reactive };
             settings
         },
     )
@@ -130,10 +115,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     let length = prop_oneof![3 => Just(16_u8), 1 => 17..=20_u8];
     let ids = length.prop_flat_map(|n| (Just(n), node_ids(n), node_ids(n), node_ids(n)));
     let texts = (option::of(text()), vec(text(), 0..2), vec(text(), 1..3));
-    let digest = option::of(prop_oneof![
-        Just(SelfSignedDigest::Sha1),
-        Just(SelfSignedDigest::Sha256)
-    ]);
+    let digest =
+        option::of(prop_oneof![Just(SelfSignedDigest::Sha1), Just(SelfSignedDigest::Sha256)]);
     let addresses = vec((any::<std::net::IpAddr>(), 1..=u16::MAX), 0..3);
     let lists = (kinds(), certificates(), attributes(), extensions());
     (basics(), ids, texts, digest, addresses, lists).prop_map(
@@ -207,9 +190,6 @@ fn every_prefix_of_a_sample_is_refused() {
     let bytes = sample("full.xml");
     let whole = bytes.trim_ascii_end().len();
     for length in 0..whole {
-        assert!(
-            OverlayDocument::parse(&bytes[..length]).is_err(),
-            "{length}"
-        );
+        assert!(OverlayDocument::parse(&bytes[..length]).is_err(), "{length}");
     }
 }

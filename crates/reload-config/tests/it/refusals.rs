@@ -5,9 +5,7 @@ use reload_config::{KindBlock, OverlayDocument, ReadOptions};
 use crate::{document, sample};
 
 fn refusal(text: &str) -> String {
-    OverlayDocument::parse(text.as_bytes())
-        .expect_err(text)
-        .to_string()
+    OverlayDocument::parse(text.as_bytes()).expect_err(text).to_string()
 }
 
 /// The refusal of a configuration with this content.
@@ -30,14 +28,8 @@ const KIND: &str = "<data-model>SINGLE</data-model><access-control>USER-MATCH</a
 #[test]
 fn values_of_a_wrong_type_are_refused() {
     let cases = [
-        (
-            "<no-ice>TRUE</no-ice>",
-            "no-ice (line 1): \"TRUE\" is not true, false, 1 or 0",
-        ),
-        (
-            "<no-ice/>",
-            "no-ice (line 1): \"\" is not true, false, 1 or 0",
-        ),
+        ("<no-ice>TRUE</no-ice>", "no-ice (line 1): \"TRUE\" is not true, false, 1 or 0"),
+        ("<no-ice/>", "no-ice (line 1): \"\" is not true, false, 1 or 0"),
         (
             "<turn-density>256</turn-density>",
             "turn-density (line 1): \"256\" is not a number from 0 to 255",
@@ -70,10 +62,7 @@ fn values_of_a_wrong_type_are_refused() {
             "<chord:chord-reactive>yes</chord:chord-reactive>",
             "chord-reactive (line 1): \"yes\" is not true, false, 1 or 0",
         ),
-        (
-            "<root-cert>???</root-cert>",
-            "root-cert (line 1): the content is not base64",
-        ),
+        ("<root-cert>???</root-cert>", "root-cert (line 1): the content is not base64"),
         (
             "<root-cert>YmFkIGNlcnQK</root-cert>",
             "root-cert (line 1): the content is not a DER certificate",
@@ -102,10 +91,7 @@ fn values_of_a_wrong_type_are_refused() {
             "<bootstrap-node address='192.0.2.1' port='0'/>",
             "bootstrap-node (line 1): \"0\" is not a number from 1 to 65535",
         ),
-        (
-            "<bootstrap-node/>",
-            "bootstrap-node (line 1): the attribute address is missing",
-        ),
+        ("<bootstrap-node/>", "bootstrap-node (line 1): the attribute address is missing"),
         (
             "<self-signed-permitted>true</self-signed-permitted>",
             "self-signed-permitted (line 1): the attribute digest is missing",
@@ -114,41 +100,25 @@ fn values_of_a_wrong_type_are_refused() {
             "<self-signed-permitted digest='md5'>true</self-signed-permitted>",
             "self-signed-permitted (line 1): unknown digest \"md5\", only sha1 and sha256 are known",
         ),
-        (
-            "<shared-secret> </shared-secret>",
-            "shared-secret (line 1): the value is empty",
-        ),
+        ("<shared-secret> </shared-secret>", "shared-secret (line 1): the value is empty"),
     ];
     for (content, expected) in cases {
-        assert_eq!(
-            of(content),
-            format!("configuration/{expected}"),
-            "{content}"
-        );
+        assert_eq!(of(content), format!("configuration/{expected}"), "{content}");
     }
 }
 
 #[test]
 fn unknown_and_repeated_elements_are_refused() {
     let cases = [
-        (
-            "<no-icy>1</no-icy>",
-            "configuration (line 1): unknown element no-icy",
-        ),
+        ("<no-icy>1</no-icy>", "configuration (line 1): unknown element no-icy"),
         ("<chord:x/>", "configuration (line 1): unknown element x"),
         ("<x xmlns=''/>", "configuration (line 1): unknown element x"),
-        (
-            "text",
-            "configuration (line 1): text \"text\" where only elements may stand",
-        ),
+        ("text", "configuration (line 1): text \"text\" where only elements may stand"),
         (
             "<no-ice>1<b/></no-ice>",
             "configuration/no-ice (line 1): an element b where only text may stand",
         ),
-        (
-            "<no-ice a='1'>1</no-ice>",
-            "configuration/no-ice (line 1): unknown attribute a",
-        ),
+        ("<no-ice a='1'>1</no-ice>", "configuration/no-ice (line 1): unknown attribute a"),
         (
             "<no-ice>1</no-ice>\n<no-ice>1</no-ice>",
             "configuration/no-ice (line 2): given more than once",
@@ -188,11 +158,7 @@ fn broken_kinds_are_refused() {
     let path = "configuration/required-kinds/kind-block/kind";
     let id = "id='4026531841'";
     let cases = [
-        (
-            "",
-            KIND,
-            "the Kind needs either an id or a name attribute, not both",
-        ),
+        ("", KIND, "the Kind needs either an id or a name attribute, not both"),
         (
             "id='4026531841' name='REDIR'",
             KIND,
@@ -202,22 +168,10 @@ fn broken_kinds_are_refused() {
         ("id='2147483647'", KIND, "is reserved"),
         ("id='4294967294'", KIND, "is reserved"),
         ("id='4294967295'", KIND, "is reserved"),
-        (
-            "id='2000'",
-            KIND,
-            "is not in the private range 0xf0000001 to 0xfffffffd",
-        ),
-        (
-            "id='4294967296'",
-            KIND,
-            "\"4294967296\" is not a number from 0 to 4294967295",
-        ),
+        ("id='2000'", KIND, "is not in the private range 0xf0000001 to 0xfffffffd"),
+        ("id='4294967296'", KIND, "\"4294967296\" is not a number from 0 to 4294967295"),
         (id, "", "the element data-model is missing"),
-        (
-            id,
-            "<data-model>SINGLE</data-model>",
-            "the element access-control is missing",
-        ),
+        (id, "<data-model>SINGLE</data-model>", "the element access-control is missing"),
         (
             id,
             "<data-model>SINGLE</data-model><access-control>X</access-control>",
@@ -240,10 +194,7 @@ fn broken_kinds_are_refused() {
         assert!(line.starts_with(path) && line.ends_with(expected), "{line}");
     }
     for value in ["0", "256"] {
-        let line = of_kind(
-            id,
-            &format!("<max-node-multiple>{value}</max-node-multiple>"),
-        );
+        let line = of_kind(id, &format!("<max-node-multiple>{value}</max-node-multiple>"));
         assert!(line.ends_with("is not a number from 1 to 255"), "{line}");
     }
     let block = format!("<kind-block><kind {id}>{KIND}</kind></kind-block>");
@@ -275,18 +226,9 @@ fn attributes_of_the_configuration_are_checked() {
     let name = "instance-name='a.example'";
     let cases = [
         (String::new(), "the attribute instance-name is missing"),
-        (
-            "instance-name='a b'".to_owned(),
-            "\"a b\" is not a name that DNS allows",
-        ),
-        (
-            format!("{name} sequence='65535'"),
-            "\"65535\" is not a number from 0 to 65534",
-        ),
-        (
-            format!("{name} sequence='-1'"),
-            "\"-1\" is not a number from 0 to 65534",
-        ),
+        ("instance-name='a b'".to_owned(), "\"a b\" is not a name that DNS allows"),
+        (format!("{name} sequence='65535'"), "\"65535\" is not a number from 0 to 65534"),
+        (format!("{name} sequence='-1'"), "\"-1\" is not a number from 0 to 65534"),
         (
             format!("{name} expiration='tomorrow'"),
             "\"tomorrow\" is not a time in the form 2030-01-01T00:00:00Z",
@@ -302,10 +244,7 @@ fn attributes_of_the_configuration_are_checked() {
         (format!("{name} expire='x'"), "unknown attribute expire"),
     ];
     for (attributes, expected) in cases {
-        assert_eq!(
-            of(&attributes),
-            format!("configuration (line 2): {expected}")
-        );
+        assert_eq!(of(&attributes), format!("configuration (line 2): {expected}"));
     }
 }
 
@@ -357,10 +296,7 @@ fn deep_nesting_is_read_without_recursion() {
     let read = OverlayDocument::parse(document(&deep).as_bytes());
     assert_eq!(read.unwrap().configurations()[0].extensions.len(), 1);
     let deeper = "<ext:a>".repeat(600_000) + &"</ext:a>".repeat(600_000);
-    assert_eq!(
-        refusal(&document(&deeper)),
-        "not well-formed XML: nodes limit reached"
-    );
+    assert_eq!(refusal(&document(&deeper)), "not well-formed XML: nodes limit reached");
 }
 
 #[test]
@@ -376,9 +312,34 @@ fn a_kind_block_stands_alone_only_as_one_element() {
         format!("<!DOCTYPE a>{block}"),
         format!("<?xml version='1.0' encoding='latin1'?>{block}"),
     ] {
-        assert!(
-            KindBlock::parse(text.as_bytes(), &options).is_err(),
-            "{text}"
-        );
+        assert!(KindBlock::parse(text.as_bytes(), &options).is_err(), "{text}");
     }
+}
+
+/// Documents with as many faults, elements, attributes and namespaces as fit. Work that grows with
+/// the square of the size would need minutes here.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+fn large_documents_take_time_in_proportion_to_their_size() {
+    let fill = |part: &str| part.repeat(1_500_000 / part.len());
+    let attributes: String = (0..60).map(|n| format!(" a{n}=''")).collect();
+    let namespaces: String = (0..200).map(|n| format!("<ext:a xmlns:p{n}='u{n}'>")).collect();
+    let configurations: String =
+        (0..30_000).map(|n| format!("<configuration instance-name='a{n}'/>")).collect();
+    let contents = [
+        fill("<mandatory-extension>urn:x</mandatory-extension>\n"),
+        fill("<bad-node>00</bad-node>\n"),
+        fill("<ext:a/>"),
+        format!("<ext:a>{}</ext:a>", fill("<![CDATA[a]]>&amp;")),
+        format!("<ext:a>{}</ext:a>", fill(&format!("<b{attributes}/>"))),
+        format!("{namespaces}{}{}", fill("<p1:a p2:a=''/>"), "</ext:a>".repeat(200)),
+        format!("</configuration>{configurations}<configuration instance-name='x'>"),
+    ];
+    let start = std::time::Instant::now();
+    for content in &contents {
+        let read =
+            OverlayDocument::parse_with(document(content).as_bytes(), &ReadOptions::lenient());
+        assert!(read.is_ok());
+    }
+    assert!(start.elapsed().as_secs() < 60);
 }

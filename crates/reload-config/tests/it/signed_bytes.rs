@@ -23,40 +23,19 @@ fn raw_is_from_the_first_to_the_last_bracket() {
         let bytes = sample(name);
         let text = String::from_utf8(bytes.clone()).unwrap();
         let document = OverlayDocument::parse_with(&bytes, &ReadOptions::lenient()).unwrap();
-        let raws: Vec<&[u8]> = document
-            .configurations()
-            .iter()
-            .map(|c| &c.raw[..])
-            .collect();
+        let raws: Vec<&[u8]> = document.configurations().iter().map(|c| &c.raw[..]).collect();
         let expected = cut(&text, "<configuration ", "</configuration>");
-        assert_eq!(
-            raws,
-            expected
-                .iter()
-                .map(|part| part.as_bytes())
-                .collect::<Vec<_>>()
-        );
-        let kinds: Vec<&[u8]> = document.configurations()[0]
-            .kinds
-            .iter()
-            .map(|block| &block.raw[..])
-            .collect();
+        assert_eq!(raws, expected.iter().map(|part| part.as_bytes()).collect::<Vec<_>>());
+        let kinds: Vec<&[u8]> =
+            document.configurations()[0].kinds.iter().map(|block| &block.raw[..]).collect();
         let expected = cut(&text, "<kind ", "</kind>");
-        assert_eq!(
-            kinds,
-            expected
-                .iter()
-                .map(|part| part.as_bytes())
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(kinds, expected.iter().map(|part| part.as_bytes()).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn line_ends_and_a_byte_order_mark_stay_in_place() {
-    let text = String::from_utf8(sample("full.xml"))
-        .unwrap()
-        .replace('\n', "\r\n");
+    let text = String::from_utf8(sample("full.xml")).unwrap().replace('\n', "\r\n");
     let bytes = format!("\u{feff}{text}").into_bytes();
     let document = OverlayDocument::parse(&bytes).unwrap();
     let found = &document.configurations()[0];
@@ -68,44 +47,24 @@ fn line_ends_and_a_byte_order_mark_stay_in_place() {
 #[test]
 fn each_signature_belongs_to_the_configuration_before_it() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();
-    let [first, second] = document.configurations() else {
-        panic!("there are two")
-    };
+    let [first, second] = document.configurations() else { panic!("there are two") };
     assert_eq!(first.signature.as_deref(), Some(&b"first"[..]));
     assert!(first.further_signatures.is_empty());
     assert_eq!(second.signature.as_deref(), Some(&b"second"[..]));
     assert_eq!(second.further_signatures, [&b"third"[..]]);
-    let kinds: Vec<_> = first
-        .kinds
-        .iter()
-        .map(|block| block.signature.as_deref())
-        .collect();
+    let kinds: Vec<_> = first.kinds.iter().map(|block| block.signature.as_deref()).collect();
     assert_eq!(kinds, [Some(&b"kind 1"[..]), Some(&b"kind 2"[..])]);
 }
 
 #[test]
 fn signing_a_document_changes_nothing_but_its_signature() {
-    for name in [
-        "minimal.xml",
-        "full.xml",
-        "prefixed.xml",
-        "mandatory-extension.xml",
-    ] {
+    for name in ["minimal.xml", "full.xml", "prefixed.xml", "mandatory-extension.xml"] {
         let before = OverlayDocument::parse(&sample(name)).unwrap();
         let signature = [7; 100];
-        let signed = before
-            .with_signature("overlay.example.org", &signature)
-            .unwrap();
+        let signed = before.with_signature("overlay.example.org", &signature).unwrap();
         let after = OverlayDocument::parse(&signed).unwrap();
-        assert_eq!(
-            after.configurations()[0].raw,
-            before.configurations()[0].raw,
-            "{name}"
-        );
-        assert_eq!(
-            after.configurations()[0].signature.as_deref(),
-            Some(&signature[..])
-        );
+        assert_eq!(after.configurations()[0].raw, before.configurations()[0].raw, "{name}");
+        assert_eq!(after.configurations()[0].signature.as_deref(), Some(&signature[..]));
         assert!(after.configurations()[0].further_signatures.is_empty());
         assert_eq!(after.configurations()[1..], before.configurations()[1..]);
         assert!(signed.len() < before.bytes().len() + 300);
@@ -119,10 +78,7 @@ fn the_second_of_two_configurations_can_be_signed() {
     let signed = before.with_signature("other.example.net", b"new").unwrap();
     let after = OverlayDocument::parse(&signed).unwrap();
     assert_eq!(after.configurations()[0], before.configurations()[0]);
-    assert_eq!(
-        after.configurations()[1].signature.as_deref(),
-        Some(&b"new"[..])
-    );
+    assert_eq!(after.configurations()[1].signature.as_deref(), Some(&b"new"[..]));
     assert!(after.configurations()[1].further_signatures.is_empty());
 }
 

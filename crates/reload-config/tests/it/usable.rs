@@ -25,17 +25,11 @@ fn kind(attribute: &str, model: &str) -> String {
 fn a_mandatory_extension_that_is_not_supported_is_named() {
     let document = OverlayDocument::parse(&sample("mandatory-extension.xml")).unwrap();
     assert_eq!(
-        document
-            .find("overlay.example.org")
-            .unwrap_err()
-            .to_string(),
+        document.find("overlay.example.org").unwrap_err().to_string(),
         "configuration (line 2): the overlay requires the extension \"urn:example:not-known\", \
          which is not supported"
     );
-    assert_eq!(
-        document.configurations()[0].mandatory_extensions,
-        ["urn:example:not-known"]
-    );
+    assert_eq!(document.configurations()[0].mandatory_extensions, ["urn:example:not-known"]);
 }
 
 #[test]
@@ -48,10 +42,7 @@ fn a_mandatory_extension_that_is_supported_is_no_problem() {
     options.extensions.pop();
     options.extensions.push("URN:example:not-known".to_owned());
     let document = OverlayDocument::parse_with(&bytes, &options).unwrap();
-    assert!(
-        document.find("overlay.example.org").is_err(),
-        "namespaces are case-sensitive"
-    );
+    assert!(document.find("overlay.example.org").is_err(), "namespaces are case-sensitive");
 }
 
 #[test]
@@ -59,12 +50,7 @@ fn the_lenient_switch_does_not_lift_a_mandatory_extension() {
     let bytes = sample("rfc6940-sample.xml");
     let document = OverlayDocument::parse_with(&bytes, &ReadOptions::lenient()).unwrap();
     let error = document.find("overlay.example.org").unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("urn:ietf:params:xml:ns:p2p:config-ext1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("urn:ietf:params:xml:ns:p2p:config-ext1"), "{error}");
     assert!(error.is_unsupported());
 }
 
@@ -92,24 +78,11 @@ fn what_a_node_lacks_is_named() {
 fn without_a_trust_anchor_nobody_can_join() {
     let read = OverlayDocument::parse(document("").as_bytes()).unwrap();
     let error = read.find("a.example").unwrap_err().to_string();
-    assert!(
-        error.contains("neither a root-cert nor self-signed-permitted"),
-        "{error}"
-    );
+    assert!(error.contains("neither a root-cert nor self-signed-permitted"), "{error}");
     let permitted = document("<self-signed-permitted digest='sha1'>1</self-signed-permitted>");
-    assert!(
-        OverlayDocument::parse(permitted.as_bytes())
-            .unwrap()
-            .find("a.example")
-            .is_ok()
-    );
+    assert!(OverlayDocument::parse(permitted.as_bytes()).unwrap().find("a.example").is_ok());
     let denied = document("<self-signed-permitted digest='sha1'>0</self-signed-permitted>");
-    assert!(
-        OverlayDocument::parse(denied.as_bytes())
-            .unwrap()
-            .find("a.example")
-            .is_err()
-    );
+    assert!(OverlayDocument::parse(denied.as_bytes()).unwrap().find("a.example").is_err());
 }
 
 #[test]
@@ -145,10 +118,7 @@ fn lenient_mode_takes_the_model_of_a_registered_kind_without_the_element() {
          <max-size>20</max-size></kind></kind-block></required-kinds>",
     );
     let read = OverlayDocument::parse_with(text.as_bytes(), &ReadOptions::lenient()).unwrap();
-    let turn = read.configurations()[0]
-        .kind(KindId::TURN_SERVICE)
-        .unwrap()
-        .clone();
+    let turn = read.configurations()[0].kind(KindId::TURN_SERVICE).unwrap().clone();
     assert_eq!(turn.model, DataModel::Single);
 }
 
@@ -157,10 +127,7 @@ fn both_places_of_the_enrollment_url_are_read() {
     let text =
         document("<enrollment-server>\n<url> https://e.example/ </url>\n</enrollment-server>");
     let read = OverlayDocument::parse(text.as_bytes()).unwrap();
-    assert_eq!(
-        read.configurations()[0].enrollment_servers,
-        ["https://e.example/"]
-    );
+    assert_eq!(read.configurations()[0].enrollment_servers, ["https://e.example/"]);
 }
 
 #[test]
@@ -181,22 +148,16 @@ fn the_overlay_hash_keeps_the_case_of_the_name() {
 
 #[test]
 fn the_private_range_ends_before_the_reserved_number() {
-    let ends = [0xf000_0000, 0xf000_0001, 0xffff_fffd, 0xffff_fffe]
-        .map(KindId)
-        .map(is_private_kind);
+    let ends =
+        [0xf000_0000, 0xf000_0001, 0xffff_fffd, 0xffff_fffe].map(KindId).map(is_private_kind);
     assert_eq!(ends, [false, true, true, false]);
 }
 
 #[test]
 fn times_in_another_zone_are_converted_in_lenient_mode() {
-    let text = document("").replace(
-        "instance-name",
-        "expiration='2030-01-01T01:00:00+01:00' instance-name",
-    );
+    let text = document("")
+        .replace("instance-name", "expiration='2030-01-01T01:00:00+01:00' instance-name");
     let read = OverlayDocument::parse_with(text.as_bytes(), &ReadOptions::lenient()).unwrap();
     let Settings { expiration, .. } = read.configurations()[0].settings.clone();
-    assert_eq!(
-        expiration,
-        Some(reload_wire::UnixTime::from_secs(1_893_456_000))
-    );
+    assert_eq!(expiration, Some(reload_wire::UnixTime::from_secs(1_893_456_000)));
 }

@@ -11,28 +11,17 @@ fn a_new_overlay_is_written_as_in_the_sample() {
     let mut builder = ConfigurationBuilder::new_overlay("overlay.example.org");
     builder.sequence = 1;
     builder.expiration = Some(UnixTime::from_secs(1_893_456_000));
-    builder
-        .root_certs
-        .push(Bytes::from_static(b"\x30\x03\x02\x01\x01"));
-    builder
-        .enrollment_servers
-        .push("https://overlay.example.org/enroll".to_owned());
-    builder
-        .bootstrap_nodes
-        .push("192.0.2.1:6084".parse().unwrap());
-    builder
-        .sign_kinds(|raw| Ok::<_, ()>(Bytes::copy_from_slice(&raw[..5])))
-        .unwrap();
+    builder.root_certs.push(Bytes::from_static(b"\x30\x03\x02\x01\x01"));
+    builder.enrollment_servers.push("https://overlay.example.org/enroll".to_owned());
+    builder.bootstrap_nodes.push("192.0.2.1:6084".parse().unwrap());
+    builder.sign_kinds(|raw| Ok::<_, ()>(Bytes::copy_from_slice(&raw[..5]))).unwrap();
     let written = assemble(&builder.build().unwrap(), b"signature");
     assert_eq!(
         String::from_utf8(written).unwrap(),
         String::from_utf8(sample("new-overlay.xml")).unwrap()
     );
     let document = OverlayDocument::parse(&sample("new-overlay.xml")).unwrap();
-    assert_eq!(
-        &document.find("overlay.example.org").unwrap().settings,
-        builder.settings()
-    );
+    assert_eq!(&document.find("overlay.example.org").unwrap().settings, builder.settings());
 }
 
 #[test]
@@ -44,28 +33,11 @@ fn a_new_overlay_has_the_kinds_that_scripts_rely_on() {
         let kind = found.kind(KindId(id)).unwrap();
         (kind.model, kind.access.clone())
     };
-    assert_eq!(
-        kind(0xf000_0001),
-        (DataModel::Single, AccessControl::UserMatch)
-    );
-    assert_eq!(
-        kind(0xf000_0002),
-        (DataModel::Array, AccessControl::UserMatch)
-    );
-    assert_eq!(
-        kind(0xf000_0003),
-        (DataModel::Dictionary, AccessControl::UserMatch)
-    );
-    assert_eq!(
-        kind(0xf000_0004),
-        (DataModel::Single, AccessControl::NodeMultiple { max: 255 })
-    );
-    for name in [
-        "CERTIFICATE_BY_NODE",
-        "CERTIFICATE_BY_USER",
-        "TURN-SERVICE",
-        "SIP-REGISTRATION",
-    ] {
+    assert_eq!(kind(0xf000_0001), (DataModel::Single, AccessControl::UserMatch));
+    assert_eq!(kind(0xf000_0002), (DataModel::Array, AccessControl::UserMatch));
+    assert_eq!(kind(0xf000_0003), (DataModel::Dictionary, AccessControl::UserMatch));
+    assert_eq!(kind(0xf000_0004), (DataModel::Single, AccessControl::NodeMultiple { max: 255 }));
+    for name in ["CERTIFICATE_BY_NODE", "CERTIFICATE_BY_USER", "TURN-SERVICE", "SIP-REGISTRATION"] {
         assert!(found.kind(iana_kind(name).unwrap().id).is_some(), "{name}");
     }
     assert_eq!(found.kinds.len(), 8);
@@ -94,16 +66,8 @@ fn a_configuration_made_from_another_keeps_everything() {
 fn kinds_keep_their_signatures_where_their_bytes_can_stay() {
     let full = OverlayDocument::parse(&sample("full.xml")).unwrap();
     let builder = ConfigurationBuilder::from_configuration(&full.configurations()[0]).unwrap();
-    let kept: Vec<bool> = builder
-        .kinds
-        .iter()
-        .map(|block| block.signature.is_some())
-        .collect();
-    assert_eq!(
-        kept,
-        [true, false],
-        "the second uses a prefix of the document around it"
-    );
+    let kept: Vec<bool> = builder.kinds.iter().map(|block| block.signature.is_some()).collect();
+    assert_eq!(kept, [true, false], "the second uses a prefix of the document around it");
     assert_eq!(builder.kinds[1].definition.extensions.len(), 1);
     let prefixed = OverlayDocument::parse(&sample("prefixed.xml")).unwrap();
     let old = &prefixed.configurations()[0];
@@ -136,16 +100,8 @@ fn a_kind_that_would_be_lost_stops_the_copy() {
 
 #[test]
 fn names_that_dns_does_not_allow_and_upper_case_are_not_written() {
-    let refusal = |name| {
-        ConfigurationBuilder::new(name)
-            .build()
-            .unwrap_err()
-            .to_string()
-    };
-    assert_eq!(
-        refusal("a_b"),
-        "instance-name: \"a_b\" is not a name that DNS allows"
-    );
+    let refusal = |name| ConfigurationBuilder::new(name).build().unwrap_err().to_string();
+    assert_eq!(refusal("a_b"), "instance-name: \"a_b\" is not a name that DNS allows");
     assert_eq!(
         refusal("Example.org"),
         "instance-name: \"Example.org\" has upper-case letters; new overlay names are lower-case"
@@ -159,43 +115,16 @@ fn settings_that_a_reader_would_refuse_are_not_written() {
         (|b| b.sequence = 65535, "sequence: "),
         (|b| b.expiration = Some(UnixTime(u64::MAX)), "expiration: "),
         (|b| b.topology_plugin.clear(), "topology-plugin: "),
-        (
-            |b| b.mandatory_extensions.push(" a".to_owned()),
-            "mandatory-extension: ",
-        ),
-        (
-            |b| b.shared_secret = Some(SharedSecret::new("a\n")),
-            "shared-secret: ",
-        ),
-        (
-            |b| b.shared_secret = Some(SharedSecret::new("a\0b")),
-            "not well-formed XML: ",
-        ),
-        (
-            |b| b.enrollment_servers.push("http://a".to_owned()),
-            "enrollment-server: ",
-        ),
-        (
-            |b| b.root_certs.push(Bytes::from_static(b"x")),
-            "root-cert: ",
-        ),
+        (|b| b.mandatory_extensions.push(" a".to_owned()), "mandatory-extension: "),
+        (|b| b.shared_secret = Some(SharedSecret::new("a\n")), "shared-secret: "),
+        (|b| b.shared_secret = Some(SharedSecret::new("a\0b")), "not well-formed XML: "),
+        (|b| b.enrollment_servers.push("http://a".to_owned()), "enrollment-server: "),
+        (|b| b.root_certs.push(Bytes::from_static(b"x")), "root-cert: "),
         (|b| b.initial_ttl = 0, "configuration/initial-ttl "),
-        (
-            |b| b.overlay_reliability_timer = std::time::Duration::ZERO,
-            "configuration/overlay-rel",
-        ),
-        (
-            |b| b.kinds.extend_from_within(0..1),
-            "configuration/required-kinds/kind-block ",
-        ),
-        (
-            |b| b.kinds[4].definition.max_size = 1,
-            "configuration: a reader would not get the same",
-        ),
-        (
-            |b| b.overlay_link_protocols.clear(),
-            "configuration: a reader would not get the same",
-        ),
+        (|b| b.overlay_reliability_timer = std::time::Duration::ZERO, "configuration/overlay-rel"),
+        (|b| b.kinds.extend_from_within(0..1), "configuration/required-kinds/kind-block "),
+        (|b| b.kinds[4].definition.max_size = 1, "configuration: a reader would not get the same"),
+        (|b| b.overlay_link_protocols.clear(), "configuration: a reader would not get the same"),
     ];
     for (change, expected) in changes {
         let mut builder = ConfigurationBuilder::new_overlay("a.example");
@@ -225,14 +154,9 @@ fn several_configurations_make_one_document() {
         .configuration(&second, Some(b"second"))
         .to_bytes();
     let document = OverlayDocument::parse(&bytes).unwrap();
-    let [a, b] = document.configurations() else {
-        panic!("there are two")
-    };
+    let [a, b] = document.configurations() else { panic!("there are two") };
     assert_eq!((&a.raw, a.signature.as_deref()), (&first, None));
-    assert_eq!(
-        (&b.raw, b.signature.as_deref()),
-        (&second, Some(&b"second"[..]))
-    );
+    assert_eq!((&b.raw, b.signature.as_deref()), (&second, Some(&b"second"[..])));
 }
 
 #[test]
@@ -240,16 +164,11 @@ fn a_document_that_no_config_update_can_carry_is_refused() {
     let mut builder = ConfigurationBuilder::new_overlay("a.example");
     let fits = |builder: &ConfigurationBuilder| {
         let bytes = assemble_unsigned(&builder.build().unwrap());
-        OverlayDocument::parse(&bytes)
-            .unwrap()
-            .check_config_update_fits()
+        OverlayDocument::parse(&bytes).unwrap().check_config_update_fits()
     };
     assert_eq!(fits(&builder), Ok(()));
     builder.max_message_size = 5000;
-    assert!(matches!(
-        fits(&builder),
-        Err(ConfigError::DoesNotFit { limit: 5000, .. })
-    ));
+    assert!(matches!(fits(&builder), Err(ConfigError::DoesNotFit { limit: 5000, .. })));
 }
 
 #[test]
