@@ -31,16 +31,8 @@ impl Books {
             .keys()
             .map(|(resource, _)| (resource.clone(), store.slots(resource).next().is_some()));
         let resources = resources.collect();
-        let mut books = Self {
-            slots,
-            resources,
-            gone: Vec::new(),
-            come: Vec::new(),
-        };
-        batch
-            .changes()
-            .iter()
-            .for_each(|change| books.note(store, change));
+        let mut books = Self { slots, resources, gone: Vec::new(), come: Vec::new() };
+        batch.changes().iter().for_each(|change| books.note(store, change));
         books
     }
 
@@ -56,14 +48,7 @@ impl Books {
                 let slot = store.slot(resource, *kind);
                 for (key, value) in slot.into_iter().flat_map(|slot| &slot.values) {
                     let (resource, key) = (resource.clone(), key.clone());
-                    self.gone.push(Entry::of(
-                        Address {
-                            resource,
-                            kind: *kind,
-                            key,
-                        },
-                        value,
-                    ));
+                    self.gone.push(Entry::of(Address { resource, kind: *kind, key }, value));
                 }
             }
         }

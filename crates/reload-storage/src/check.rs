@@ -44,11 +44,7 @@ impl<'a, S: Store> Check<'a, S> {
     fn place_of(&self, request: &Verified<StoreReq>) -> Result<(), Refusal> {
         if request.replica_number == 0 {
             let here = self.place.is_responsible(&request.resource);
-            return if here {
-                Ok(())
-            } else {
-                Err(Refusal::NotResponsible)
-            };
+            return if here { Ok(()) } else { Err(Refusal::NotResponsible) };
         }
         let sender = request.sender.node_id;
         if self.place.admits_replica(&request.resource, &sender) {
@@ -67,20 +63,15 @@ impl<'a, S: Store> Check<'a, S> {
             }
             seen.push(data.kind);
         }
-        let strange = request.kinds.iter().filter(|data| {
-            self.kinds
-                .get(data.kind)
-                .is_none_or(|kind| kind.model != data.model)
-        });
+        let strange = request
+            .kinds
+            .iter()
+            .filter(|data| self.kinds.get(data.kind).is_none_or(|kind| kind.model != data.model));
         let unknown = request.unknown_kinds.iter().copied();
         let strange = unknown.chain(strange.map(|data| data.kind));
         let mut strange: Vec<_> = strange.collect();
         strange.dedup();
-        if strange.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::UnknownKinds(strange))
-        }
+        if strange.is_empty() { Ok(()) } else { Err(Refusal::UnknownKinds(strange)) }
     }
 
     /// Each value is signed by one who may write it; so is an original request (section 7.3).
@@ -109,18 +100,13 @@ impl<'a, S: Store> Check<'a, S> {
     ) -> Result<(), Refusal> {
         let signer = value.signer();
         if signer.certificate.not_after() <= self.now {
-            return Err(Refusal::CertificateExpired {
-                signer: signer.node_id,
-            });
+            return Err(Refusal::CertificateExpired { signer: signer.node_id });
         }
         let key = ValueKey::of(value.value());
         if policy::permits(&kind.access, signer, resource, &key, self.place) {
             Ok(())
         } else {
-            Err(Refusal::ValueForbidden {
-                kind: kind.id,
-                signer: signer.node_id,
-            })
+            Err(Refusal::ValueForbidden { kind: kind.id, signer: signer.node_id })
         }
     }
 
@@ -129,37 +115,22 @@ impl<'a, S: Store> Check<'a, S> {
         let kind = self.known(data.kind)?;
         let permitted = data.values.iter().all(|value| {
             let key = ValueKey::of(value.value());
-            policy::permits(
-                &kind.access,
-                &request.sender,
-                &request.resource,
-                &key,
-                self.place,
-            )
+            policy::permits(&kind.access, &request.sender, &request.resource, &key, self.place)
         });
         if permitted {
             Ok(())
         } else {
-            Err(Refusal::SenderForbidden {
-                kind: kind.id,
-                sender: request.sender.node_id,
-            })
+            Err(Refusal::SenderForbidden { kind: kind.id, sender: request.sender.node_id })
         }
     }
 
     /// A counter that is not 0 is the present one (E67); a copy has one that is not 0.
     fn generations_of(&self, request: &Verified<StoreReq>) -> Result<(), Refusal> {
         if request.replica_number != 0 {
-            let zero = request
-                .kinds
-                .iter()
-                .find(|data| data.generation_counter == 0);
+            let zero = request.kinds.iter().find(|data| data.generation_counter == 0);
             return zero.map_or(Ok(()), |data| Err(Refusal::ZeroGeneration(data.kind)));
         }
-        let present = |kind| {
-            self.slot(&request.resource, kind)
-                .map_or(0, |slot| slot.generation)
-        };
+        let present = |kind| self.slot(&request.resource, kind).map_or(0, |slot| slot.generation);
         let fits = |data: &VerifiedKindData| {
             data.generation_counter == 0 || data.generation_counter == present(data.kind)
         };
@@ -171,9 +142,7 @@ impl<'a, S: Store> Check<'a, S> {
             generation_counter: present(data.kind),
             replicas: Vec::new(),
         });
-        Err(Refusal::Generation(StoreAns {
-            kind_responses: responses.collect(),
-        }))
+        Err(Refusal::Generation(StoreAns { kind_responses: responses.collect() }))
     }
 
     /// Storage times, sizes and counts, each value after the other (E59, E65, E105).
@@ -203,11 +172,7 @@ impl<'a, S: Store> Check<'a, S> {
         let max = max.min(self.limits.values_per_kind);
         let count = draft.count();
         if count > max && draft.grows() {
-            return Err(Refusal::TooManyValues {
-                kind: kind.id,
-                count,
-                max,
-            });
+            return Err(Refusal::TooManyValues { kind: kind.id, count, max });
         }
         Ok(())
     }
@@ -217,15 +182,11 @@ impl<'a, S: Store> Check<'a, S> {
         let usage = self.ledger.usage();
         let is_new = self.store.slots(&draft.resource).next().is_none() && draft.is_change();
         if is_new && usage.resources >= self.limits.resources {
-            return Err(Refusal::ResourcesFull {
-                limit: self.limits.resources,
-            });
+            return Err(Refusal::ResourcesFull { limit: self.limits.resources });
         }
         let (more, less) = draft.bytes(self.ledger);
         if more > less && usage.bytes + more - less > self.limits.bytes {
-            return Err(Refusal::BytesFull {
-                limit: self.limits.bytes,
-            });
+            return Err(Refusal::BytesFull { limit: self.limits.bytes });
         }
         Ok(())
     }
@@ -235,9 +196,7 @@ impl<'a, S: Store> Check<'a, S> {
     }
 
     fn known(&self, kind: KindId) -> Result<&'a KindDefinition, Refusal> {
-        self.kinds
-            .get(kind)
-            .ok_or_else(|| Refusal::UnknownKinds(vec![kind]))
+        self.kinds.get(kind).ok_or_else(|| Refusal::UnknownKinds(vec![kind]))
     }
 }
 
@@ -246,11 +205,7 @@ pub(crate) fn check_size(kind: &KindDefinition, value: &VerifiedValue) -> Result
     let max = usize::try_from(kind.max_size).unwrap_or(usize::MAX);
     let size = value.value().data().value.len();
     if size > max {
-        return Err(Refusal::ValueTooLarge {
-            kind: kind.id,
-            size,
-            max,
-        });
+        return Err(Refusal::ValueTooLarge { kind: kind.id, size, max });
     }
     Ok(())
 }

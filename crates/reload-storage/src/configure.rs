@@ -32,33 +32,21 @@ impl<S: Store> Storage<S> {
     pub fn configure(&mut self, configuration: &Configuration) -> Result<Reconfigured, StoreFault> {
         let kinds = Kinds::of(configuration);
         let known = self.kinds.iter();
-        let dropped: Vec<KindId> = known
-            .filter(|kind| !kinds.keeps(kind))
-            .map(|kind| kind.id)
-            .collect();
-        let added = kinds
-            .iter()
-            .map(|kind| kind.id)
-            .filter(|kind| self.kinds.get(*kind).is_none());
+        let dropped: Vec<KindId> =
+            known.filter(|kind| !kinds.keeps(kind)).map(|kind| kind.id).collect();
+        let added = kinds.iter().map(|kind| kind.id).filter(|kind| self.kinds.get(*kind).is_none());
         let added = added.collect();
         let batch = self.unwanted(|resource, kind, slot, batch| match kinds.get(kind) {
             Some(_) if !dropped.contains(&kind) => {
                 remove_bad(resource, kind, slot, &configuration.bad_nodes, batch);
             }
-            _ => batch.push(Change::Drop {
-                resource: resource.clone(),
-                kind,
-            }),
+            _ => batch.push(Change::Drop { resource: resource.clone(), kind }),
         });
         let before = self.value_count();
         self.commit(batch)?;
         self.kinds = kinds;
         self.dialect = configuration.dialect();
-        Ok(Reconfigured {
-            added,
-            dropped,
-            values: before - self.value_count(),
-        })
+        Ok(Reconfigured { added, dropped, values: before - self.value_count() })
     }
 
     /// The changes that `judge` asks for, slot by slot.
@@ -88,11 +76,7 @@ fn remove_bad(
     for (key, value) in &slot.values {
         if value.certificate().node_ids().iter().any(is_bad) {
             let (resource, key) = (resource.clone(), key.clone());
-            batch.push(Change::Remove(Address {
-                resource,
-                kind,
-                key,
-            }));
+            batch.push(Change::Remove(Address { resource, kind, key }));
         }
     }
 }

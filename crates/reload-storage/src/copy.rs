@@ -32,12 +32,7 @@ impl CopyBatch {
     /// Bytes of body and certificates together, as the `max_size` of the makers counts them.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.body.len()
-            + self
-                .certificates
-                .iter()
-                .map(|der| 3 + der.len())
-                .sum::<usize>()
+        self.body.len() + self.certificates.iter().map(|der| 3 + der.len()).sum::<usize>()
     }
 }
 
@@ -83,12 +78,7 @@ impl<S: Store> Storage<S> {
         let slot = self.store.slot(resource, kind);
         slot.into_iter().flat_map(move |slot| {
             let held = keys.iter().filter_map(|key| slot.values.get_key_value(key));
-            held.map(move |(key, value)| Item {
-                kind,
-                generation: slot.generation,
-                key,
-                value,
-            })
+            held.map(move |(key, value)| Item { kind, generation: slot.generation, key, value })
         })
     }
 }
@@ -116,13 +106,7 @@ enum Position {
 
 impl CopyCursor {
     fn new(range: Range, replica_number: u8, max_size: usize) -> Self {
-        Self {
-            range,
-            replica_number,
-            max_size,
-            part: 0,
-            at: Position::Start,
-        }
+        Self { range, replica_number, max_size, part: 0, at: Position::Start }
     }
 
     /// The next request: values of one resource, as many as fit. Clockwise through the range. None
@@ -192,23 +176,12 @@ fn items_behind<'a, S: Store>(
         Position::Within(_, kind, key) => (Some(*kind), Bound::Excluded(key)),
         Position::Start | Position::Behind(_) => (None, Bound::Unbounded),
     };
-    let slots = store
-        .slots(resource)
-        .filter(|(kind, _)| first_kind.is_none_or(|at| *kind >= at));
+    let slots = store.slots(resource).filter(|(kind, _)| first_kind.is_none_or(|at| *kind >= at));
     slots
         .flat_map(|(kind, slot)| {
-            let from = if first_kind == Some(kind) {
-                start
-            } else {
-                Bound::Unbounded
-            };
+            let from = if first_kind == Some(kind) { start } else { Bound::Unbounded };
             let values = slot.values.range::<ValueKey, _>((from, Bound::Unbounded));
-            values.map(move |(key, value)| Item {
-                kind,
-                generation: slot.generation,
-                key,
-                value,
-            })
+            values.map(move |(key, value)| Item { kind, generation: slot.generation, key, value })
         })
         .collect()
 }
@@ -246,20 +219,11 @@ const KIND_HEADER: usize = 4 + 8 + 4;
 
 impl Packer {
     fn new(resource: &ResourceId, replica_number: u8, max_size: usize) -> Self {
-        let request = StoreReq {
-            resource: resource.clone(),
-            replica_number,
-            kind_data: Vec::new(),
-        };
+        let request =
+            StoreReq { resource: resource.clone(), replica_number, kind_data: Vec::new() };
         // Resource with its length byte, replica number, length of the Kinds.
         let size = 1 + resource.as_bytes().len() + 1 + 4;
-        Self {
-            request,
-            certificates: Certificates::default(),
-            values: 0,
-            size,
-            max_size,
-        }
+        Self { request, certificates: Certificates::default(), values: 0, size, max_size }
     }
 
     fn offer(&mut self, now: Now, item: &Item<'_>) -> Offer {
@@ -283,20 +247,12 @@ impl Packer {
 
     /// Kinds come in order, so that only the last one can be the same.
     fn has(&self, kind: KindId) -> bool {
-        self.request
-            .kind_data
-            .last()
-            .is_some_and(|last| last.kind == kind)
+        self.request.kind_data.last().is_some_and(|last| last.kind == kind)
     }
 
     fn push(&mut self, item: &Item<'_>, data: StoredData) {
         self.values += 1;
-        match self
-            .request
-            .kind_data
-            .last_mut()
-            .filter(|last| last.kind == item.kind)
-        {
+        match self.request.kind_data.last_mut().filter(|last| last.kind == item.kind) {
             Some(last) => last.values.push(data),
             None => self.request.kind_data.push(StoreKindData {
                 kind: item.kind,
@@ -312,12 +268,7 @@ impl Packer {
             return None;
         }
         Some(CopyBatch {
-            kinds: self
-                .request
-                .kind_data
-                .iter()
-                .map(|data| data.kind)
-                .collect(),
+            kinds: self.request.kind_data.iter().map(|data| data.kind).collect(),
             values: self.values,
             body: self.request.to_bytes().ok()?,
             certificates: self.certificates.into_list(),

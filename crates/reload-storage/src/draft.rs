@@ -32,10 +32,7 @@ pub(crate) struct DraftKind<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(resource: ResourceId) -> Self {
-        Self {
-            resource,
-            kinds: Vec::new(),
-        }
+        Self { resource, kinds: Vec::new() }
     }
 
     /// Whether a value changes.
@@ -46,9 +43,7 @@ impl<'a> Draft<'a> {
     /// Bytes that come and bytes that go, as the limit counts them.
     pub(crate) fn bytes(&self, ledger: &Ledger) -> (usize, usize) {
         let changed = || self.kinds.iter().flat_map(|kind| kind.changed.iter());
-        let values: usize = changed()
-            .map(|(key, value)| value.size() + key.size())
-            .sum();
+        let values: usize = changed().map(|(key, value)| value.size() + key.size()).sum();
         let mut hashes = BTreeSet::new();
         let certificates: usize = changed()
             .map(|(_, value)| value.certificate())
@@ -75,12 +70,7 @@ impl<'a> Draft<'a> {
 impl<'a> DraftKind<'a> {
     pub(crate) fn over(kind: KindId, base: Option<&'a Slot>) -> Self {
         let generation = base.map_or(0, |slot| slot.generation);
-        Self {
-            kind,
-            generation,
-            base,
-            changed: BTreeMap::new(),
-        }
+        Self { kind, generation, base, changed: BTreeMap::new() }
     }
 
     /// Lays a value over what is there.
@@ -94,11 +84,7 @@ impl<'a> DraftKind<'a> {
             }
             if value.data().storage_time <= held.storage_time() {
                 let stored = held.storage_time();
-                return Err(Refusal::TooOld {
-                    kind: self.kind,
-                    key,
-                    stored,
-                });
+                return Err(Refusal::TooOld { kind: self.kind, key, stored });
             }
         }
         // A value without lifetime is taken and not kept (E70).
@@ -129,11 +115,7 @@ impl<'a> DraftKind<'a> {
     /// The entries that there will be.
     pub(crate) fn count(&self) -> usize {
         let base = self.base.map_or(0, |slot| slot.values.len());
-        base + self
-            .changed
-            .keys()
-            .filter(|key| self.base_get(key).is_none())
-            .count()
+        base + self.changed.keys().filter(|key| self.base_get(key).is_none()).count()
     }
 
     /// Whether there will be more entries than before.
@@ -150,20 +132,12 @@ impl<'a> DraftKind<'a> {
         let has_values = self.base.is_some() || !self.changed.is_empty();
         let before = self.base.map_or(0, |slot| slot.generation);
         for (key, value) in self.changed {
-            let at = Address {
-                resource: resource.clone(),
-                kind: self.kind,
-                key,
-            };
+            let at = Address { resource: resource.clone(), kind: self.kind, key };
             batch.push(Change::Put(at, Box::new(value)));
         }
         if has_values && self.generation != before {
             let (kind, generation) = (self.kind, self.generation);
-            batch.push(Change::Generation {
-                resource: resource.clone(),
-                kind,
-                generation,
-            });
+            batch.push(Change::Generation { resource: resource.clone(), kind, generation });
         }
     }
 
@@ -173,15 +147,11 @@ impl<'a> DraftKind<'a> {
         if key != APPEND {
             return Ok(Some(key));
         }
-        if self
-            .entries()
-            .any(|entry| entry.is_same(value.data(), value.value()))
-        {
+        if self.entries().any(|entry| entry.is_same(value.data(), value.value())) {
             return Ok(None);
         }
         let end = self.end().filter(|end| *end != u32::MAX);
-        end.map(|end| Some(ValueKey::Index(end)))
-            .ok_or(Refusal::ArrayFull(self.kind))
+        end.map(|end| Some(ValueKey::Index(end))).ok_or(Refusal::ArrayFull(self.kind))
     }
 
     /// The index behind the last one.
@@ -207,10 +177,7 @@ impl<'a> DraftKind<'a> {
     }
 
     fn replaced_bytes(&self) -> usize {
-        let replaced = self
-            .changed
-            .keys()
-            .filter_map(|key| Some((key, self.base_get(key)?)));
+        let replaced = self.changed.keys().filter_map(|key| Some((key, self.base_get(key)?)));
         replaced.map(|(key, value)| value.size() + key.size()).sum()
     }
 }

@@ -39,10 +39,7 @@ impl<S: Store> Storage<S> {
     pub fn forget_outside(&mut self, keep: &Range) -> usize {
         let batch = self.unwanted(|resource, kind, _, batch| {
             if !keep.contains(resource) {
-                batch.push(Change::Drop {
-                    resource: resource.clone(),
-                    kind,
-                });
+                batch.push(Change::Drop { resource: resource.clone(), kind });
             }
         });
         self.sweep(batch)

@@ -51,17 +51,10 @@ impl<S: Store> Storage<S> {
                 Ok(())
             })?;
             let (kind, generation) = (selection.kind().id, selection.generation());
-            kind_responses.push(FetchKindResponse {
-                kind,
-                generation,
-                values,
-            });
+            kind_responses.push(FetchKindResponse { kind, generation, values });
         }
         let body = FetchAns { kind_responses }.to_bytes()?;
-        Ok(Answer {
-            body,
-            certificates: certificates.into_list(),
-        })
+        Ok(Answer { body, certificates: certificates.into_list() })
     }
 
     /// The selections of a Fetch or Stat, one a specifier.
@@ -72,9 +65,8 @@ impl<S: Store> Storage<S> {
         specifiers: &[StoredDataSpecifier],
     ) -> Result<Vec<Selection<'_>>, Refusal> {
         self.check_kinds(specifiers.iter().map(|specifier| specifier.kind))?;
-        let known = specifiers
-            .iter()
-            .filter_map(|asked| Some((asked, self.kinds.get(asked.kind)?)));
+        let known =
+            specifiers.iter().filter_map(|asked| Some((asked, self.kinds.get(asked.kind)?)));
         known
             .map(|(asked, kind)| {
                 let slot = self.store.slot(resource, kind.id);
@@ -115,17 +107,12 @@ impl Certificates {
 
     fn missing(&self, certificate: &VerifiedCertificate) -> Vec<Bytes> {
         let all = std::iter::once(certificate.der()).chain(certificate.chain());
-        all.filter(|der| !self.list.contains(der))
-            .cloned()
-            .collect()
+        all.filter(|der| !self.list.contains(der)).cloned().collect()
     }
 }
 
 fn size_of(certificates: &[Bytes]) -> usize {
-    certificates
-        .iter()
-        .map(|der| CERTIFICATE_HEADER + der.len())
-        .sum()
+    certificates.iter().map(|der| CERTIFICATE_HEADER + der.len()).sum()
 }
 
 /// What an answer may still grow by.

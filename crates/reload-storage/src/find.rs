@@ -39,16 +39,10 @@ impl<S: Store> Storage<S> {
             kind: *kind,
             closest: found.get(kind).cloned().unwrap_or_else(none),
         };
-        let body = FindAns {
-            results: request.kinds.iter().map(result).collect(),
-        }
-        .to_bytes()?;
+        let body = FindAns { results: request.kinds.iter().map(result).collect() }.to_bytes()?;
         match max_size {
             Some(limit) if body.len() > limit => Err(Refusal::AnswerTooLarge { limit }),
-            Some(_) | None => Ok(Answer {
-                body,
-                certificates: Vec::new(),
-            }),
+            Some(_) | None => Ok(Answer { body, certificates: Vec::new() }),
         }
     }
 
@@ -60,17 +54,10 @@ impl<S: Store> Storage<S> {
         kinds: &[KindId],
     ) -> BTreeMap<KindId, ResourceId> {
         let mut found = BTreeMap::new();
-        let mut open: Vec<KindId> = kinds
-            .iter()
-            .copied()
-            .filter(|kind| self.ledger.slots_of(*kind) > 0)
-            .collect();
-        let upward = self
-            .store
-            .resources(Bound::Included(from), Bound::Unbounded);
-        let around = self
-            .store
-            .resources(Bound::Unbounded, Bound::Excluded(from));
+        let mut open: Vec<KindId> =
+            kinds.iter().copied().filter(|kind| self.ledger.slots_of(*kind) > 0).collect();
+        let upward = self.store.resources(Bound::Included(from), Bound::Unbounded);
+        let around = self.store.resources(Bound::Unbounded, Bound::Excluded(from));
         for resource in upward.chain(around) {
             if open.is_empty() {
                 break;
@@ -98,9 +85,6 @@ fn none() -> ResourceId {
 }
 
 fn check_unique(kinds: &[KindId]) -> Result<(), Refusal> {
-    let twice = kinds
-        .iter()
-        .enumerate()
-        .find(|(at, kind)| kinds[..*at].contains(kind));
+    let twice = kinds.iter().enumerate().find(|(at, kind)| kinds[..*at].contains(kind));
     twice.map_or(Ok(()), |(_, kind)| Err(Refusal::RepeatedKind(*kind)))
 }

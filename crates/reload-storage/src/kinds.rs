@@ -21,10 +21,7 @@ impl Kinds {
         let supported = definitions.filter(|kind| is_supported(kind));
         let known: BTreeMap<_, _> = supported.map(|kind| (kind.id, kind.clone())).collect();
         let models = known.values().map(|kind| (kind.id, kind.model)).collect();
-        Self {
-            known,
-            models: Arc::new(models),
-        }
+        Self { known, models: Arc::new(models) }
     }
 
     pub(crate) fn models(&self) -> &Arc<KindModels> {

@@ -24,11 +24,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 256 MiB, 100,000 resources, 10,000 values of a Kind at a resource: what a small machine bears.
     fn default() -> Self {
-        Self {
-            bytes: 256 << 20,
-            resources: 100_000,
-            values_per_kind: 10_000,
-        }
+        Self { bytes: 256 << 20, resources: 100_000, values_per_kind: 10_000 }
     }
 }
 
@@ -69,11 +65,7 @@ impl Ledger {
             for (kind, slot) in store.slots(resource) {
                 *ledger.slots.entry(kind).or_default() += 1;
                 for (key, value) in &slot.values {
-                    let at = Address {
-                        resource: resource.clone(),
-                        kind,
-                        key: key.clone(),
-                    };
+                    let at = Address { resource: resource.clone(), kind, key: key.clone() };
                     ledger.add(&Entry::of(at, value), value.certificate());
                 }
             }
@@ -102,27 +94,18 @@ impl Ledger {
 
     /// The values that have expired at `now`, the oldest first.
     pub(crate) fn expired(&self, now: UnixTime) -> impl Iterator<Item = &Address> {
-        self.expiry
-            .iter()
-            .take_while(move |(at, _)| *at <= now)
-            .map(|(_, address)| address)
+        self.expiry.iter().take_while(move |(at, _)| *at <= now).map(|(_, address)| address)
     }
 
     pub(crate) fn add(&mut self, entry: &Entry, certificate: &Arc<VerifiedCertificate>) {
         self.usage.bytes += entry.bytes;
         self.usage.values += 1;
         self.expiry.insert((entry.expires, entry.at.clone()));
-        let held = self
-            .certificates
-            .entry(entry.certificate)
-            .or_insert_with(|| {
-                self.usage.bytes += certificate_size(certificate);
-                self.usage.certificates += 1;
-                Held {
-                    certificate: Arc::clone(certificate),
-                    values: 0,
-                }
-            });
+        let held = self.certificates.entry(entry.certificate).or_insert_with(|| {
+            self.usage.bytes += certificate_size(certificate);
+            self.usage.certificates += 1;
+            Held { certificate: Arc::clone(certificate), values: 0 }
+        });
         held.values += 1;
     }
 
@@ -185,10 +168,5 @@ impl Entry {
 
 /// Bytes of a certificate and its chain.
 pub(crate) fn certificate_size(certificate: &VerifiedCertificate) -> usize {
-    certificate.der().len()
-        + certificate
-            .chain()
-            .iter()
-            .map(bytes::Bytes::len)
-            .sum::<usize>()
+    certificate.der().len() + certificate.chain().iter().map(bytes::Bytes::len).sum::<usize>()
 }

@@ -22,25 +22,15 @@ impl MemoryStore {
     }
 
     fn slot_mut(&mut self, resource: ResourceId, kind: KindId) -> &mut Slot {
-        self.resources
-            .entry(resource)
-            .or_default()
-            .entry(kind)
-            .or_default()
+        self.resources.entry(resource).or_default().entry(kind).or_default()
     }
 
     fn change(&mut self, change: Change) {
         match change {
             Change::Put(at, value) => {
-                self.slot_mut(at.resource, at.kind)
-                    .values
-                    .insert(at.key, *value);
+                self.slot_mut(at.resource, at.kind).values.insert(at.key, *value);
             }
-            Change::Generation {
-                resource,
-                kind,
-                generation,
-            } => {
+            Change::Generation { resource, kind, generation } => {
                 self.slot_mut(resource, kind).generation = generation;
             }
             Change::Remove(at) => {
@@ -75,11 +65,7 @@ impl Store for MemoryStore {
     }
 
     fn slots(&self, resource: &ResourceId) -> impl Iterator<Item = (KindId, &Slot)> {
-        self.resources
-            .get(resource)
-            .into_iter()
-            .flatten()
-            .map(|(kind, slot)| (*kind, slot))
+        self.resources.get(resource).into_iter().flatten().map(|(kind, slot)| (*kind, slot))
     }
 
     fn resources(

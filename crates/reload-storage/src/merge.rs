@@ -25,22 +25,13 @@ impl<S: Store> Storage<S> {
         kinds: &[KindId],
     ) -> Result<FetchReq, Refusal> {
         self.check_kinds(kinds.iter().copied())?;
-        let specifiers = kinds
-            .iter()
-            .filter_map(|kind| Some((*kind, self.model(*kind)?)));
+        let specifiers = kinds.iter().filter_map(|kind| Some((*kind, self.model(*kind)?)));
         let specifiers = specifiers.map(|(kind, model)| {
             let model_specifier = ModelSpecifier::everything(model).to_bytes()?;
-            Ok(StoredDataSpecifier {
-                kind,
-                generation: 0,
-                model_specifier,
-            })
+            Ok(StoredDataSpecifier { kind, generation: 0, model_specifier })
         });
         let specifiers = specifiers.collect::<Result<_, Refusal>>()?;
-        Ok(FetchReq {
-            resource: resource.clone(),
-            specifiers,
-        })
+        Ok(FetchReq { resource: resource.clone(), specifiers })
     }
 
     /// Takes over each value that is newer than ours or that we don't have. Values that may not be
@@ -61,10 +52,7 @@ impl<S: Store> Storage<S> {
     ) -> Result<Stored, Refusal> {
         self.handle_timeout(now);
         let check = self.check(now, place);
-        let definition = self
-            .kinds
-            .get(kind)
-            .ok_or_else(|| Refusal::UnknownKinds(vec![kind]))?;
+        let definition = self.kinds.get(kind).ok_or_else(|| Refusal::UnknownKinds(vec![kind]))?;
         let mut merged = DraftKind::over(kind, self.store.slot(resource, kind));
         for value in values {
             let allowed = value.value().model() == definition.model

@@ -26,10 +26,7 @@ pub(crate) fn permits(
 
 /// The user name of the certificate hashes to the Resource-ID (section 7.3.1).
 fn is_user(signer: &Signer, resource: &ResourceId, place: &dyn Place) -> bool {
-    signer
-        .certificate
-        .user()
-        .is_some_and(|user| place.resource_id(user.as_bytes()) == *resource)
+    signer.certificate.user().is_some_and(|user| place.resource_id(user.as_bytes()) == *resource)
 }
 
 /// The dictionary key is the signing Node-ID (section 7.3.3).

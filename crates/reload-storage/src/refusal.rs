@@ -157,16 +157,13 @@ impl Refusal {
     pub fn error_response(&self, _dialect: &Dialect) -> ErrorResponse {
         let info = match self {
             Self::Generation(present) => present.to_bytes().ok(),
-            Self::UnknownKinds(kinds) => UnknownKinds::first_of(kinds.iter().copied())
-                .to_bytes()
-                .ok(),
+            Self::UnknownKinds(kinds) => {
+                UnknownKinds::first_of(kinds.iter().copied()).to_bytes().ok()
+            }
             _ => None,
         };
         match info {
-            Some(info) => ErrorResponse {
-                code: self.code(),
-                info,
-            },
+            Some(info) => ErrorResponse { code: self.code(), info },
             None => ErrorResponse::with_text(self.code(), &self.to_string()),
         }
     }

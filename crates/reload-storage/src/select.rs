@@ -35,24 +35,14 @@ impl<'a> Selection<'a> {
         now: UnixTime,
     ) -> Result<Self, Refusal> {
         let specifier = ModelSpecifier::decode_as(dialect, kind.model, &asked.model_specifier)
-            .map_err(|error| Refusal::BadSpecifier {
-                kind: kind.id,
-                error,
-            })?;
+            .map_err(|error| Refusal::BadSpecifier { kind: kind.id, error })?;
         if let ModelSpecifier::Array(ranges) = &specifier {
             check_ranges(kind, ranges)?;
         }
         let slot = slot.filter(|slot| slot.live(now).next().is_some());
         let matches =
             asked.generation != 0 && slot.is_some_and(|slot| slot.generation == asked.generation);
-        Ok(Self {
-            kind,
-            slot,
-            specifier,
-            matches,
-            max_absent: kind.max_count,
-            now,
-        })
+        Ok(Self { kind, slot, specifier, matches, max_absent: kind.max_count, now })
     }
 
     /// The present generation counter; 0 where nothing is stored.
@@ -70,13 +60,13 @@ impl<'a> Selection<'a> {
         }
         match &self.specifier {
             ModelSpecifier::Single => visit(self.at(ValueKey::Single)),
-            ModelSpecifier::Array(ranges) => ranges
-                .iter()
-                .try_for_each(|range| self.visit_range(range, &mut visit)),
+            ModelSpecifier::Array(ranges) => {
+                ranges.iter().try_for_each(|range| self.visit_range(range, &mut visit))
+            }
             ModelSpecifier::Dictionary(keys) if keys.is_empty() => self.visit_all(&mut visit),
-            ModelSpecifier::Dictionary(keys) => keys
-                .iter()
-                .try_for_each(|key| visit(self.at(ValueKey::Key(key.clone())))),
+            ModelSpecifier::Dictionary(keys) => {
+                keys.iter().try_for_each(|key| visit(self.at(ValueKey::Key(key.clone()))))
+            }
         }
     }
 
@@ -110,10 +100,7 @@ impl<'a> Selection<'a> {
                 .try_for_each(|index| visit(self.at(ValueKey::Index(index))));
         }
         let within = ValueKey::Index(range.first)..=ValueKey::Index(last);
-        let stored = self
-            .slot
-            .into_iter()
-            .flat_map(|slot| slot.values.range(within.clone()));
+        let stored = self.slot.into_iter().flat_map(|slot| slot.values.range(within.clone()));
         let mut live = stored.filter(|(_, value)| value.is_live(self.now));
         live.try_for_each(|(key, value)| visit(Selected::Stored(key, value)))
     }
@@ -139,16 +126,9 @@ impl<'a> Selection<'a> {
 
 /// Each range goes upward, and none overlaps another (section 7.4.2.1).
 fn check_ranges(kind: &KindDefinition, ranges: &[ArrayRange]) -> Result<(), Refusal> {
-    let mut sorted: Vec<_> = ranges
-        .iter()
-        .map(|range| (range.first, range.last))
-        .collect();
+    let mut sorted: Vec<_> = ranges.iter().map(|range| (range.first, range.last)).collect();
     sorted.sort_unstable();
     let upward = sorted.iter().all(|(first, last)| first <= last);
     let apart = sorted.windows(2).all(|pair| pair[0].1 < pair[1].0);
-    if upward && apart {
-        Ok(())
-    } else {
-        Err(Refusal::BadRanges(kind.id))
-    }
+    if upward && apart { Ok(()) } else { Err(Refusal::BadRanges(kind.id)) }
 }

@@ -41,36 +41,22 @@ impl<S: Store> Storage<S> {
                 Ok(())
             })?;
             let (kind, generation) = (selection.kind().id, selection.generation());
-            kind_responses.push(StatKindResponse {
-                kind,
-                generation,
-                values,
-            });
+            kind_responses.push(StatKindResponse { kind, generation, values });
         }
         let body = StatAns { kind_responses }.to_bytes()?;
-        Ok(Answer {
-            body,
-            certificates: Vec::new(),
-        })
+        Ok(Answer { body, certificates: Vec::new() })
     }
 }
 
 fn stored_metadata(selected: &Selected<'_>, now: UnixTime) -> Result<StoredMetaData, Refusal> {
     let (key, storage_time, lifetime, metadata) = match selected {
-        Selected::Stored(key, value) => (
-            *key,
-            value.storage_time(),
-            value.remaining(now),
-            metadata_of(value)?,
-        ),
+        Selected::Stored(key, value) => {
+            (*key, value.storage_time(), value.remaining(now), metadata_of(value)?)
+        }
         Selected::Absent(key) => (key, UnixTime(0), 0, absent()),
     };
     let metadata = with_key(key, metadata).to_bytes()?;
-    Ok(StoredMetaData {
-        storage_time,
-        lifetime,
-        metadata,
-    })
+    Ok(StoredMetaData { storage_time, lifetime, metadata })
 }
 
 /// The digest is over the value with the four bytes of its length (section 7.4.3.2, E66).
@@ -101,13 +87,7 @@ fn absent() -> MetaData {
 fn with_key(key: &ValueKey, value: MetaData) -> MetaDataValue {
     match key {
         ValueKey::Single => MetaDataValue::Single(value),
-        ValueKey::Index(index) => MetaDataValue::Array {
-            index: *index,
-            value,
-        },
-        ValueKey::Key(key) => MetaDataValue::Dictionary {
-            key: key.clone(),
-            value,
-        },
+        ValueKey::Index(index) => MetaDataValue::Array { index: *index, value },
+        ValueKey::Key(key) => MetaDataValue::Dictionary { key: key.clone(), value },
     }
 }

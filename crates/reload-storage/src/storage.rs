@@ -93,11 +93,7 @@ impl<S: Store> Storage<S> {
     /// When there is one.
     pub fn check_kinds(&self, asked: impl IntoIterator<Item = KindId>) -> Result<(), Refusal> {
         let unknown = self.kinds.unknown(asked.into_iter());
-        if unknown.is_empty() {
-            Ok(())
-        } else {
-            Err(Refusal::UnknownKinds(unknown))
-        }
+        if unknown.is_empty() { Ok(()) } else { Err(Refusal::UnknownKinds(unknown)) }
     }
 
     /// What this peer holds.
@@ -133,9 +129,7 @@ impl<S: Store> Storage<S> {
     /// The present generation counter of a Kind at a resource; 0 if there is none.
     #[must_use]
     pub fn generation(&self, resource: &ResourceId, kind: KindId) -> u64 {
-        self.store
-            .slot(resource, kind)
-            .map_or(0, |slot| slot.generation)
+        self.store.slot(resource, kind).map_or(0, |slot| slot.generation)
     }
 
     /// The store itself, for reading.

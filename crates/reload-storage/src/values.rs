@@ -49,14 +49,8 @@ impl ValueKey {
     pub fn with(&self, value: DataValue) -> StoredDataValue {
         match self {
             Self::Single => StoredDataValue::Single(value),
-            Self::Index(index) => StoredDataValue::Array {
-                index: *index,
-                value,
-            },
-            Self::Key(key) => StoredDataValue::Dictionary {
-                key: key.clone(),
-                value,
-            },
+            Self::Index(index) => StoredDataValue::Array { index: *index, value },
+            Self::Key(key) => StoredDataValue::Dictionary { key: key.clone(), value },
         }
     }
 
@@ -177,9 +171,7 @@ impl StoredValue {
     pub fn remaining(&self, now: UnixTime) -> u32 {
         let seconds = self.lifetime_end().saturating_since(now).as_secs();
         // A clock set back must not lengthen the lifetime.
-        u32::try_from(seconds)
-            .unwrap_or(u32::MAX)
-            .min(self.lifetime)
+        u32::try_from(seconds).unwrap_or(u32::MAX).min(self.lifetime)
     }
 
     /// Bytes that count against the limit of the store.
@@ -216,8 +208,7 @@ impl StoredValue {
     }
 
     fn lifetime_end(&self) -> UnixTime {
-        self.received
-            .saturating_add(Duration::from_secs(u64::from(self.lifetime)))
+        self.received.saturating_add(Duration::from_secs(u64::from(self.lifetime)))
     }
 }
 
@@ -233,9 +224,7 @@ pub struct Slot {
 impl Slot {
     /// The values that still count at `now`.
     pub fn live(&self, now: UnixTime) -> impl Iterator<Item = (&ValueKey, &StoredValue)> {
-        self.values
-            .iter()
-            .filter(move |(_, value)| value.is_live(now))
+        self.values.iter().filter(move |(_, value)| value.is_live(now))
     }
 }
 
@@ -245,32 +234,22 @@ pub(crate) fn own_key(value: &StoredDataValue) -> ValueKey {
 }
 
 fn compact_value(value: &DataValue) -> DataValue {
-    DataValue {
-        exists: value.exists,
-        value: Bytes::copy_from_slice(&value.value),
-    }
+    DataValue { exists: value.exists, value: Bytes::copy_from_slice(&value.value) }
 }
 
 fn compact_signature(signature: &Signature) -> Signature {
     let own = |bytes: &Bytes| Bytes::copy_from_slice(bytes);
     let identity = match &signature.identity {
-        SignerIdentity::CertHash { hash_alg, hash } => SignerIdentity::CertHash {
-            hash_alg: *hash_alg,
-            hash: own(hash),
-        },
-        SignerIdentity::CertHashNodeId { hash_alg, hash } => SignerIdentity::CertHashNodeId {
-            hash_alg: *hash_alg,
-            hash: own(hash),
-        },
+        SignerIdentity::CertHash { hash_alg, hash } => {
+            SignerIdentity::CertHash { hash_alg: *hash_alg, hash: own(hash) }
+        }
+        SignerIdentity::CertHashNodeId { hash_alg, hash } => {
+            SignerIdentity::CertHashNodeId { hash_alg: *hash_alg, hash: own(hash) }
+        }
         SignerIdentity::None => SignerIdentity::None,
-        SignerIdentity::Unknown { kind, data } => SignerIdentity::Unknown {
-            kind: *kind,
-            data: own(data),
-        },
+        SignerIdentity::Unknown { kind, data } => {
+            SignerIdentity::Unknown { kind: *kind, data: own(data) }
+        }
     };
-    Signature {
-        algorithm: signature.algorithm,
-        identity,
-        value: own(&signature.value),
-    }
+    Signature { algorithm: signature.algorithm, identity, value: own(&signature.value) }
 }

@@ -43,8 +43,7 @@ impl<S: Store> Storage<S> {
         let resource = resource.clone();
         let slots: Vec<_> = self.store.slots(&resource).collect();
         let values = slots.into_iter().flat_map(move |(kind, slot)| {
-            slot.live(now.wall)
-                .map(move |(key, value)| (kind, slot.generation, key, value))
+            slot.live(now.wall).map(move |(key, value)| (kind, slot.generation, key, value))
         });
         values.map(move |(kind, generation, key, value)| ValueView {
             resource: resource.clone(),

@@ -47,9 +47,7 @@ impl Stored {
             generation_counter: kind.generation,
             replicas: replicas.to_vec(),
         });
-        StoreAns {
-            kind_responses: responses.collect(),
-        }
+        StoreAns { kind_responses: responses.collect() }
     }
 
     pub(crate) fn of(draft: &Draft<'_>) -> Self {
@@ -58,10 +56,7 @@ impl Stored {
             generation: kind.generation,
             changed: kind.keys().cloned().collect(),
         });
-        Self {
-            resource: draft.resource.clone(),
-            kinds: kinds.collect(),
-        }
+        Self { resource: draft.resource.clone(), kinds: kinds.collect() }
     }
 }
 
