@@ -28,16 +28,7 @@ impl Decode for AppAttachReqAns {
         let (rest, application) = read::uint16("application", rest)?;
         let (rest, role) = read::opaque8("role", rest)?;
         let (rest, candidates) = read::list16("candidates", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                ufrag,
-                password,
-                application,
-                role,
-                candidates,
-            },
-        ))
+        Ok((rest, Self { ufrag, password, application, role, candidates }))
     }
 }
 

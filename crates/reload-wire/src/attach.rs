@@ -28,16 +28,7 @@ impl Decode for AttachReqAns {
         let (rest, role) = read::opaque8("role", rest)?;
         let (rest, candidates) = read::list16("candidates", dialect, rest)?;
         let (rest, send_update) = read::boolean("send_update", rest)?;
-        Ok((
-            rest,
-            Self {
-                ufrag,
-                password,
-                role,
-                candidates,
-                send_update,
-            },
-        ))
+        Ok((rest, Self { ufrag, password, role, candidates, send_update }))
     }
 }
 

@@ -60,27 +60,14 @@ impl Decode for ChordUpdate {
 fn neighbors<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, ChordUpdateKind> {
     let (rest, predecessors) = read::list16("predecessors", dialect, input)?;
     let (rest, successors) = read::list16("successors", dialect, rest)?;
-    Ok((
-        rest,
-        ChordUpdateKind::Neighbors {
-            predecessors,
-            successors,
-        },
-    ))
+    Ok((rest, ChordUpdateKind::Neighbors { predecessors, successors }))
 }
 
 fn full<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, ChordUpdateKind> {
     let (rest, predecessors) = read::list16("predecessors", dialect, input)?;
     let (rest, successors) = read::list16("successors", dialect, rest)?;
     let (rest, fingers) = read::list16("fingers", dialect, rest)?;
-    Ok((
-        rest,
-        ChordUpdateKind::Full {
-            predecessors,
-            successors,
-            fingers,
-        },
-    ))
+    Ok((rest, ChordUpdateKind::Full { predecessors, successors, fingers }))
 }
 
 impl Encode for ChordUpdate {
@@ -88,19 +75,12 @@ impl Encode for ChordUpdate {
         out.uint32(self.uptime)?;
         match &self.kind {
             ChordUpdateKind::PeerReady => out.uint8(PEER_READY),
-            ChordUpdateKind::Neighbors {
-                predecessors,
-                successors,
-            } => {
+            ChordUpdateKind::Neighbors { predecessors, successors } => {
                 out.uint8(NEIGHBORS)?;
                 out.list16("predecessors", predecessors)?;
                 out.list16("successors", successors)
             }
-            ChordUpdateKind::Full {
-                predecessors,
-                successors,
-                fingers,
-            } => {
+            ChordUpdateKind::Full { predecessors, successors, fingers } => {
                 out.uint8(FULL)?;
                 out.list16("predecessors", predecessors)?;
                 out.list16("successors", successors)?;

@@ -92,11 +92,7 @@ impl MessageCode {
     /// The code of the answer to this request (section 6.3.3); any other code is returned as it is.
     #[must_use]
     pub const fn answer(self) -> Self {
-        if self.is_request() {
-            Self(self.0 + 1)
-        } else {
-            self
-        }
+        if self.is_request() { Self(self.0 + 1) } else { self }
     }
 }
 
@@ -206,10 +202,7 @@ mod tests {
 
     #[test]
     fn the_answer_is_the_next_code_up() {
-        assert_eq!(
-            MessageCode::PROBE_REQUEST.answer(),
-            MessageCode::PROBE_ANSWER
-        );
+        assert_eq!(MessageCode::PROBE_REQUEST.answer(), MessageCode::PROBE_ANSWER);
         assert_eq!(MessageCode::STAT_REQUEST.answer(), MessageCode::STAT_ANSWER);
         assert_eq!(MessageCode::ERROR.answer(), MessageCode::ERROR);
     }
@@ -217,11 +210,7 @@ mod tests {
     #[test]
     fn requests_are_odd_and_not_reserved() {
         assert!(MessageCode(0x7fff).is_request());
-        for code in [
-            MessageCode::INVALID,
-            MessageCode::PING_ANSWER,
-            MessageCode(0x8001),
-        ] {
+        for code in [MessageCode::INVALID, MessageCode::PING_ANSWER, MessageCode(0x8001)] {
             assert!(!code.is_request(), "{code}");
         }
         assert!(!MessageCode::ERROR.is_request() && MessageCode::ERROR.is_response());

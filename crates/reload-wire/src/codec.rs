@@ -31,10 +31,7 @@ impl Dialect {
     /// The dialect of an overlay with Node-IDs of this length, and the widest limits.
     #[must_use]
     pub fn new(node_id_length: NodeIdLength) -> Self {
-        Self {
-            node_id_length,
-            limits: Limits::default(),
-        }
+        Self { node_id_length, limits: Limits::default() }
     }
 }
 
@@ -47,9 +44,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_message_size: MAX_MESSAGE_SIZE,
-        }
+        Self { max_message_size: MAX_MESSAGE_SIZE }
     }
 }
 

@@ -59,25 +59,21 @@ impl Encode for ConfigUpdateReq {
             }
             Self::Kinds(kinds) => {
                 out.uint8(KIND)?;
-                out.nested32("length", |out| {
-                    out.nested24("kinds", |out| write_kinds(kinds, out))
-                })
+                out.nested32("length", |out| out.nested24("kinds", |out| write_kinds(kinds, out)))
             }
             Self::Unknown { kind, data } if *kind > KIND => {
                 out.uint8(*kind)?;
                 out.opaque32("length", data)
             }
-            Self::Unknown { .. } => Err(EncodeError::NotAllowed {
-                field: "config_update_req.type",
-            }),
+            Self::Unknown { .. } => {
+                Err(EncodeError::NotAllowed { field: "config_update_req.type" })
+            }
         }
     }
 }
 
 fn write_kinds(kinds: &[Bytes], out: &mut Writer) -> Result<(), EncodeError> {
-    kinds
-        .iter()
-        .try_for_each(|kind| out.opaque16("kind_description", kind))
+    kinds.iter().try_for_each(|kind| out.opaque16("kind_description", kind))
 }
 
 /// The data was taken; an empty message.

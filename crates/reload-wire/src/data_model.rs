@@ -35,9 +35,7 @@ impl DataModel {
     /// The model of this name, in any case of letters.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|model| model.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|model| model.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -60,19 +58,13 @@ impl DataValue {
     /// A value that exists.
     #[must_use]
     pub fn new(value: impl Into<Bytes>) -> Self {
-        Self {
-            exists: true,
-            value: value.into(),
-        }
+        Self { exists: true, value: value.into() }
     }
 
     /// No value.
     #[must_use]
     pub const fn absent() -> Self {
-        Self {
-            exists: false,
-            value: Bytes::new(),
-        }
+        Self { exists: false, value: Bytes::new() }
     }
 }
 

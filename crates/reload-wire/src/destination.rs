@@ -104,9 +104,8 @@ impl Decode for Destination {
                 Ok((rest, Self::Node(id)))
             }
             RESOURCE => {
-                let (rest, id) = read::nested8("resource_id", rest, |part| {
-                    ResourceId::decode(dialect, part)
-                })?;
+                let (rest, id) =
+                    read::nested8("resource_id", rest, |part| ResourceId::decode(dialect, part))?;
                 Ok((rest, Self::Resource(id)))
             }
             OPAQUE => {
@@ -152,9 +151,7 @@ impl Encode for Destination {
                 out.uint8(*kind)?;
                 out.opaque8("destination_data", data)
             }
-            Self::Unknown { .. } => Err(EncodeError::NotAllowed {
-                field: "destination.type",
-            }),
+            Self::Unknown { .. } => Err(EncodeError::NotAllowed { field: "destination.type" }),
         }
     }
 }

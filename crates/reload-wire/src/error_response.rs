@@ -19,24 +19,15 @@ impl ErrorResponse {
     #[must_use]
     pub fn with_text(code: ErrorCode, text: &str) -> Self {
         let end = text.floor_char_boundary(usize::from(u16::MAX));
-        Self {
-            code,
-            info: Bytes::copy_from_slice(text[..end].as_bytes()),
-        }
+        Self { code, info: Bytes::copy_from_slice(&text.as_bytes()[..end]) }
     }
 
     /// The text for people, if the info is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        let structured = matches!(
-            self.code,
-            ErrorCode::GENERATION_COUNTER_TOO_LOW | ErrorCode::UNKNOWN_KIND
-        );
-        if structured {
-            None
-        } else {
-            std::str::from_utf8(&self.info).ok()
-        }
+        let structured =
+            matches!(self.code, ErrorCode::GENERATION_COUNTER_TOO_LOW | ErrorCode::UNKNOWN_KIND);
+        if structured { None } else { std::str::from_utf8(&self.info).ok() }
     }
 }
 
@@ -46,13 +37,7 @@ impl Decode for ErrorResponse {
     fn decode<'a>(_: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, code) = read::uint16("error_code", input)?;
         let (rest, info) = read::opaque16("error_info", rest)?;
-        Ok((
-            rest,
-            Self {
-                code: ErrorCode(code),
-                info,
-            },
-        ))
+        Ok((rest, Self { code: ErrorCode(code), info }))
     }
 }
 

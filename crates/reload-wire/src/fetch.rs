@@ -20,13 +20,7 @@ impl Decode for FetchReq {
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, resource) = read::field("resource", dialect, input)?;
         let (rest, specifiers) = read::list16("specifiers", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                resource,
-                specifiers,
-            },
-        ))
+        Ok((rest, Self { resource, specifiers }))
     }
 }
 
@@ -77,14 +71,7 @@ impl Decode for FetchKindResponse {
         let (rest, kind) = read::field("kind", dialect, input)?;
         let (rest, generation) = read::uint64("generation", rest)?;
         let (rest, values) = read::list32("values", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                kind,
-                generation,
-                values,
-            },
-        ))
+        Ok((rest, Self { kind, generation, values }))
     }
 }
 

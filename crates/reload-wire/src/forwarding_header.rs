@@ -48,10 +48,7 @@ pub struct Fragment {
 
 impl Fragment {
     /// The only part of a message.
-    pub const WHOLE: Self = Self {
-        last: true,
-        offset: 0,
-    };
+    pub const WHOLE: Self = Self { last: true, offset: 0 };
     /// Always set.
     const HIGH: u32 = 0x8000_0000;
     const LAST: u32 = 0x4000_0000;
@@ -182,11 +179,7 @@ fn constant<'a>(
     input: &'a [u8],
 ) -> Result<&'a [u8], nom::Err<DecodeError>> {
     let (rest, found) = read::part(name, expected.len(), input)?;
-    if found == expected {
-        Ok(rest)
-    } else {
-        Err(read::error(name, fault, input))
-    }
+    if found == expected { Ok(rest) } else { Err(read::error(name, fault, input)) }
 }
 
 /// The high bit must be set, the six reserved bits are ignored (section 6.3.2).
@@ -196,13 +189,7 @@ fn fragment(input: &[u8]) -> Decoded<'_, Fragment> {
         return read::fail("fragment", Fault::NotAllowed, input);
     }
     let last = bits & Fragment::LAST != 0;
-    Ok((
-        rest,
-        Fragment {
-            last,
-            offset: bits & Fragment::OFFSET,
-        },
-    ))
+    Ok((rest, Fragment { last, offset: bits & Fragment::OFFSET }))
 }
 
 /// A list whose length stands before all three lists.
@@ -213,9 +200,7 @@ fn list<'a, T: Decode>(
     input: &'a [u8],
 ) -> Decoded<'a, Vec<T>> {
     let part = read::part(name, usize::from(length), input)?;
-    read::nested(name, part, |part| {
-        read::list(part, |rest| T::decode(dialect, rest))
-    })
+    read::nested(name, part, |part| read::list(part, |rest| T::decode(dialect, rest)))
 }
 
 impl Encode for ForwardingHeader {
@@ -223,11 +208,7 @@ impl Encode for ForwardingHeader {
         if self.fragment.offset > Fragment::OFFSET {
             return Err(EncodeError::NotAllowed { field: "fragment" });
         }
-        let last = if self.fragment.last {
-            Fragment::LAST
-        } else {
-            0
-        };
+        let last = if self.fragment.last { Fragment::LAST } else { 0 };
         out.uint32(RELO_TOKEN)?;
         out.uint32(self.overlay)?;
         out.uint16(self.configuration_sequence)?;

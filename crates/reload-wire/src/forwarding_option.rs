@@ -36,10 +36,7 @@ impl ForwardingOption {
     #[must_use]
     pub fn for_response(&self) -> Self {
         let cleared = Self::FORWARD_CRITICAL | Self::DESTINATION_CRITICAL | Self::RESPONSE_COPY;
-        Self {
-            flags: self.flags & !cleared,
-            ..self.clone()
-        }
+        Self { flags: self.flags & !cleared, ..self.clone() }
     }
 }
 
@@ -68,11 +65,7 @@ mod tests {
 
     #[test]
     fn a_response_clears_only_the_three_base_flags() {
-        let option = ForwardingOption {
-            kind: 2,
-            flags: 0x0f,
-            data: Bytes::from_static(b"x"),
-        };
+        let option = ForwardingOption { kind: 2, flags: 0x0f, data: Bytes::from_static(b"x") };
         assert!(option.has(ForwardingOption::RESPONSE_COPY));
         let copy = option.for_response();
         assert_eq!(copy.flags, ForwardingOption::IGNORE_STATE_KEEPING);

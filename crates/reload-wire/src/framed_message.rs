@@ -47,13 +47,7 @@ impl Decode for FramedMessage {
             FRAME_ACK => {
                 let (rest, ack_sequence) = read::uint32("ack_sequence", rest)?;
                 let (rest, received) = read::uint32("received", rest)?;
-                Ok((
-                    rest,
-                    Self::Ack {
-                        ack_sequence,
-                        received,
-                    },
-                ))
+                Ok((rest, Self::Ack { ack_sequence, received }))
             }
             _ => read::fail("type", Fault::NotAllowed, input),
         }
@@ -68,10 +62,7 @@ impl Encode for FramedMessage {
                 out.uint32(*sequence)?;
                 out.opaque24("message", message)
             }
-            Self::Ack {
-                ack_sequence,
-                received,
-            } => {
+            Self::Ack { ack_sequence, received } => {
                 out.uint8(FRAME_ACK)?;
                 out.uint32(*ack_sequence)?;
                 out.uint32(*received)

@@ -79,15 +79,8 @@ impl Decode for IceCandidate {
         };
         let (rest, extensions) = read::list16("extensions", dialect, rest)?;
         let overlay_link = OverlayLinkType(overlay_link);
-        let candidate = Self {
-            addr_port,
-            overlay_link,
-            foundation,
-            priority,
-            kind,
-            related,
-            extensions,
-        };
+        let candidate =
+            Self { addr_port, overlay_link, foundation, priority, kind, related, extensions };
         Ok((rest, candidate))
     }
 }
@@ -103,9 +96,7 @@ fn cand_type(input: &[u8]) -> Decoded<'_, CandType> {
 impl Encode for IceCandidate {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         if self.kind == CandType::Prflx {
-            return Err(EncodeError::NotAllowed {
-                field: "ice_candidate.type",
-            });
+            return Err(EncodeError::NotAllowed { field: "ice_candidate.type" });
         }
         self.addr_port.encode(out)?;
         out.uint8(self.overlay_link.0)?;
@@ -116,9 +107,7 @@ impl Encode for IceCandidate {
             (CandType::Host, None) => {}
             (CandType::Srflx | CandType::Relay, Some(related)) => related.encode(out)?,
             _ => {
-                return Err(EncodeError::NotAllowed {
-                    field: "rel_addr_port",
-                });
+                return Err(EncodeError::NotAllowed { field: "rel_addr_port" });
             }
         }
         out.list16("extensions", &self.extensions)
@@ -180,10 +169,7 @@ mod tests {
 
     #[test]
     fn the_reserved_type_is_read_and_never_written() {
-        let mut bytes = candidate(CandType::Srflx, true)
-            .to_bytes()
-            .unwrap()
-            .to_vec();
+        let mut bytes = candidate(CandType::Srflx, true).to_bytes().unwrap().to_vec();
         bytes[14] = 3;
         let read = IceCandidate::decode_exact(&Dialect::default(), &bytes).unwrap();
         assert_eq!(read.kind, CandType::Prflx);

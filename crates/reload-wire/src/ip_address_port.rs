@@ -99,9 +99,7 @@ impl Encode for IpAddressPort {
                 out.uint8(*kind)?;
                 out.opaque8("address", data)
             }
-            Self::Unknown { .. } => Err(EncodeError::NotAllowed {
-                field: "ip_address_port.type",
-            }),
+            Self::Unknown { .. } => Err(EncodeError::NotAllowed { field: "ip_address_port.type" }),
         }
     }
 }

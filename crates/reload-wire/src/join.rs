@@ -19,13 +19,7 @@ impl Decode for JoinReq {
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, joining_peer_id) = read::field("joining_peer_id", dialect, input)?;
         let (rest, overlay_specific_data) = read::opaque16("overlay_specific_data", rest)?;
-        Ok((
-            rest,
-            Self {
-                joining_peer_id,
-                overlay_specific_data,
-            },
-        ))
+        Ok((rest, Self { joining_peer_id, overlay_specific_data }))
     }
 }
 
@@ -48,12 +42,7 @@ impl Decode for JoinAns {
 
     fn decode<'a>(_: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, overlay_specific_data) = read::opaque16("overlay_specific_data", input)?;
-        Ok((
-            rest,
-            Self {
-                overlay_specific_data,
-            },
-        ))
+        Ok((rest, Self { overlay_specific_data }))
     }
 }
 

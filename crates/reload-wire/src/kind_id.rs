@@ -57,10 +57,9 @@ impl KindId {
     /// The registered Kind of this name, in any case of letters.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::REGISTERED.into_iter().find(|kind| {
-            kind.name()
-                .is_some_and(|own| own.eq_ignore_ascii_case(name))
-        })
+        Self::REGISTERED
+            .into_iter()
+            .find(|kind| kind.name().is_some_and(|own| own.eq_ignore_ascii_case(name)))
     }
 
     /// Whether the number is free for the Kinds of a configuration document (section 14.6).

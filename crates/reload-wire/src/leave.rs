@@ -20,13 +20,7 @@ impl Decode for LeaveReq {
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, leaving_peer_id) = read::field("leaving_peer_id", dialect, input)?;
         let (rest, overlay_specific_data) = read::opaque16("overlay_specific_data", rest)?;
-        Ok((
-            rest,
-            Self {
-                leaving_peer_id,
-                overlay_specific_data,
-            },
-        ))
+        Ok((rest, Self { leaving_peer_id, overlay_specific_data }))
     }
 }
 

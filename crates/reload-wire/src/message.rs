@@ -50,12 +50,7 @@ impl MessageParts {
             MessageContents::decode_shared(dialect, rest).map_err(in_message)?;
         let security = SecurityBlock::decode_exact(dialect, rest.get(taken..).unwrap_or_default())
             .map_err(in_message)?;
-        Ok(Self {
-            header,
-            contents_raw: rest.slice(..taken),
-            contents,
-            security,
-        })
+        Ok(Self { header, contents_raw: rest.slice(..taken), contents, security })
     }
 
     /// The message as bytes, with the contents as they are in [`MessageParts::contents_raw`].

@@ -22,11 +22,7 @@ impl MessageContents {
     /// Contents without extensions.
     #[must_use]
     pub const fn new(code: MessageCode, body: Bytes) -> Self {
-        Self {
-            code,
-            body,
-            extensions: Vec::new(),
-        }
+        Self { code, body, extensions: Vec::new() }
     }
 
     /// Reads contents from the start of `input`; the body shares the memory of `input`. Returns how
@@ -38,14 +34,7 @@ impl MessageContents {
         match parts(dialect, input) {
             Ok((rest, (code, body, extensions))) => {
                 let taken = input.len() - rest.len();
-                Ok((
-                    Self {
-                        code,
-                        body: input.slice_ref(body),
-                        extensions,
-                    },
-                    taken,
-                ))
+                Ok((Self { code, body: input.slice_ref(body), extensions }, taken))
             }
             Err(error) => Err(read::inner_error(error).rooted(Self::NAME, input.len())),
         }
@@ -66,14 +55,7 @@ impl Decode for MessageContents {
 
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, (code, body, extensions)) = parts(dialect, input)?;
-        Ok((
-            rest,
-            Self {
-                code,
-                body: Bytes::copy_from_slice(body),
-                extensions,
-            },
-        ))
+        Ok((rest, Self { code, body: Bytes::copy_from_slice(body), extensions }))
     }
 }
 
@@ -110,14 +92,7 @@ impl Decode for MessageExtension {
         let (rest, kind) = read::uint16("type", input)?;
         let (rest, critical) = read::boolean("critical", rest)?;
         let (rest, contents) = read::opaque32("extension_contents", rest)?;
-        Ok((
-            rest,
-            Self {
-                kind,
-                critical,
-                contents,
-            },
-        ))
+        Ok((rest, Self { kind, critical, contents }))
     }
 }
 

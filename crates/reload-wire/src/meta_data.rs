@@ -29,15 +29,7 @@ impl Decode for MetaData {
         let (rest, hash_algorithm) = read::uint8("hash_algorithm", rest)?;
         let (rest, hash_value) = read::opaque8("hash_value", rest)?;
         let hash_algorithm = HashAlgorithm(hash_algorithm);
-        Ok((
-            rest,
-            Self {
-                exists,
-                value_length,
-                hash_algorithm,
-                hash_value,
-            },
-        ))
+        Ok((rest, Self { exists, value_length, hash_algorithm, hash_value }))
     }
 }
 

@@ -26,14 +26,7 @@ impl Decode for StoredDataSpecifier {
         let (rest, kind) = read::field("kind", dialect, input)?;
         let (rest, generation) = read::uint64("generation", rest)?;
         let (rest, model_specifier) = read::opaque16("model_specifier", rest)?;
-        Ok((
-            rest,
-            Self {
-                kind,
-                generation,
-                model_specifier,
-            },
-        ))
+        Ok((rest, Self { kind, generation, model_specifier }))
     }
 }
 
@@ -101,8 +94,7 @@ impl Encode for ModelSpecifier {
             Self::Single => Ok(()),
             Self::Array(ranges) => out.list16("indices", ranges),
             Self::Dictionary(keys) => out.nested16("keys", |out| {
-                keys.iter()
-                    .try_for_each(|key| out.opaque16("dictionary_key", key))
+                keys.iter().try_for_each(|key| out.opaque16("dictionary_key", key))
             }),
         }
     }
@@ -119,10 +111,7 @@ pub struct ArrayRange {
 
 impl ArrayRange {
     /// Every index.
-    pub const ALL: Self = Self {
-        first: 0,
-        last: u32::MAX,
-    };
+    pub const ALL: Self = Self { first: 0, last: u32::MAX };
 }
 
 impl Decode for ArrayRange {
@@ -141,9 +130,7 @@ impl Decode for ArrayRange {
 impl Encode for ArrayRange {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         if self.first > self.last {
-            return Err(EncodeError::NotAllowed {
-                field: "array_range.last",
-            });
+            return Err(EncodeError::NotAllowed { field: "array_range.last" });
         }
         out.uint32(self.first)?;
         out.uint32(self.last)

@@ -32,11 +32,7 @@ impl NodeIdLength {
     /// A length in bytes, if it is one of 16 to 20.
     #[must_use]
     pub const fn new(bytes: u8) -> Option<Self> {
-        if bytes >= 16 && bytes <= NodeId::MAX_LENGTH {
-            Some(Self(bytes))
-        } else {
-            None
-        }
+        if bytes >= 16 && bytes <= NodeId::MAX_LENGTH { Some(Self(bytes)) } else { None }
     }
 
     /// The length in bytes.
@@ -73,10 +69,7 @@ impl NodeId {
             .ok()
             .and_then(NodeIdLength::new)
             .ok_or(IdError::NodeIdLength(bytes.len()))?;
-        let mut id = Self {
-            length,
-            bytes: [0; 20],
-        };
+        let mut id = Self { length, bytes: [0; 20] };
         id.bytes[..bytes.len()].copy_from_slice(bytes);
         Ok(id)
     }
@@ -94,10 +87,7 @@ impl NodeId {
     pub fn from_u128(number: u128) -> Self {
         let mut bytes = [0; 20];
         bytes[..16].copy_from_slice(&number.to_be_bytes());
-        Self {
-            length: NodeIdLength::DEFAULT,
-            bytes,
-        }
+        Self { length: NodeIdLength::DEFAULT, bytes }
     }
 
     /// The number of a 16-byte Node-ID.
@@ -109,10 +99,7 @@ impl NodeId {
     /// The wildcard of this length: all ones, any node (section 6.1.1).
     #[must_use]
     pub fn wildcard(length: NodeIdLength) -> Self {
-        let mut id = Self {
-            length,
-            bytes: [0; 20],
-        };
+        let mut id = Self { length, bytes: [0; 20] };
         id.bytes[..length.get()].fill(0xff);
         id
     }
@@ -144,9 +131,7 @@ impl NodeId {
 
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes()
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

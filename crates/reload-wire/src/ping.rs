@@ -41,13 +41,7 @@ impl Decode for PingAns {
     fn decode<'a>(_: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, response_id) = read::uint64("response_id", input)?;
         let (rest, time) = read::uint64("time", rest)?;
-        Ok((
-            rest,
-            Self {
-                response_id,
-                time: UnixTime(time),
-            },
-        ))
+        Ok((rest, Self { response_id, time: UnixTime(time) }))
     }
 }
 

@@ -110,9 +110,7 @@ impl Encode for ProbeInformation {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
         match self {
             Self::Unknown { kind, .. } if kind.0 <= ProbeInformationType::UPTIME.0 => {
-                return Err(EncodeError::NotAllowed {
-                    field: "probe_information.type",
-                });
+                return Err(EncodeError::NotAllowed { field: "probe_information.type" });
             }
             _ => out.uint8(self.kind().0)?,
         }

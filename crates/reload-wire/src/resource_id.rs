@@ -78,10 +78,7 @@ impl Decode for ResourceId {
         let length = usize::from(length);
         match rest.split_at_checked(length) {
             Some((part, rest)) => Ok((rest, Self(SmallVec::from_slice(part)))),
-            None => Err(nom::Err::Error(crate::DecodeError::new(
-                Fault::Truncated,
-                rest,
-            ))),
+            None => Err(nom::Err::Error(crate::DecodeError::new(Fault::Truncated, rest))),
         }
     }
 }
@@ -104,10 +101,7 @@ mod tests {
 
     #[test]
     fn more_than_255_bytes_are_no_resource_id() {
-        assert_eq!(
-            ResourceId::new(&[0; 256]),
-            Err(IdError::ResourceIdLength(256))
-        );
+        assert_eq!(ResourceId::new(&[0; 256]), Err(IdError::ResourceIdLength(256)));
         assert!(ResourceId::new(&[0; 255]).is_ok());
     }
 }

@@ -23,14 +23,7 @@ impl Decode for RouteQueryReq {
         let (rest, send_update) = read::boolean("send_update", input)?;
         let (rest, destination) = read::field("destination", dialect, rest)?;
         let (rest, overlay_specific_data) = read::opaque16("overlay_specific_data", rest)?;
-        Ok((
-            rest,
-            Self {
-                send_update,
-                destination,
-                overlay_specific_data,
-            },
-        ))
+        Ok((rest, Self { send_update, destination, overlay_specific_data }))
     }
 }
 

@@ -20,13 +20,7 @@ impl Decode for SecurityBlock {
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, certificates) = read::list16("certificates", dialect, input)?;
         let (rest, signature) = read::field("signature", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                certificates,
-                signature,
-            },
-        ))
+        Ok((rest, Self { certificates, signature }))
     }
 }
 
@@ -53,10 +47,7 @@ impl GenericCertificate {
     /// An X.509 certificate in DER form.
     #[must_use]
     pub const fn x509(certificate: Bytes) -> Self {
-        Self {
-            kind: Self::X509,
-            certificate,
-        }
+        Self { kind: Self::X509, certificate }
     }
 }
 

@@ -23,20 +23,14 @@ pub struct SignatureAndHashAlgorithm {
 
 impl SignatureAndHashAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256, which everybody supports.
-    pub const RSA_SHA256: Self = Self {
-        hash: HashAlgorithm::SHA256,
-        signature: SignatureAlgorithm::RSA,
-    };
+    pub const RSA_SHA256: Self =
+        Self { hash: HashAlgorithm::SHA256, signature: SignatureAlgorithm::RSA };
     /// ECDSA with SHA-256.
-    pub const ECDSA_SHA256: Self = Self {
-        hash: HashAlgorithm::SHA256,
-        signature: SignatureAlgorithm::ECDSA,
-    };
+    pub const ECDSA_SHA256: Self =
+        Self { hash: HashAlgorithm::SHA256, signature: SignatureAlgorithm::ECDSA };
     /// No signature: the pair of synthetic values (section 7.4.2.2).
-    pub const ANONYMOUS: Self = Self {
-        hash: HashAlgorithm::NONE,
-        signature: SignatureAlgorithm::ANONYMOUS,
-    };
+    pub const ANONYMOUS: Self =
+        Self { hash: HashAlgorithm::NONE, signature: SignatureAlgorithm::ANONYMOUS };
 }
 
 /// How the signer's certificate is named.
@@ -116,9 +110,7 @@ impl Encode for SignerIdentity {
                 out.uint8(*kind)?;
                 out.opaque16("identity", data)
             }
-            Self::Unknown { .. } => Err(EncodeError::NotAllowed {
-                field: "identity_type",
-            }),
+            Self::Unknown { .. } => Err(EncodeError::NotAllowed { field: "identity_type" }),
         }
     }
 }
@@ -172,14 +164,7 @@ impl Decode for Signature {
             hash: HashAlgorithm(hash),
             signature: SignatureAlgorithm(signature),
         };
-        Ok((
-            rest,
-            Self {
-                algorithm,
-                identity,
-                value,
-            },
-        ))
+        Ok((rest, Self { algorithm, identity, value }))
     }
 }
 

@@ -22,13 +22,7 @@ impl Decode for StatReq {
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, resource) = read::field("resource", dialect, input)?;
         let (rest, specifiers) = read::list16("specifiers", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                resource,
-                specifiers,
-            },
-        ))
+        Ok((rest, Self { resource, specifiers }))
     }
 }
 
@@ -79,14 +73,7 @@ impl Decode for StatKindResponse {
         let (rest, kind) = read::field("kind", dialect, input)?;
         let (rest, generation) = read::uint64("generation", rest)?;
         let (rest, values) = read::list32("values", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                kind,
-                generation,
-                values,
-            },
-        ))
+        Ok((rest, Self { kind, generation, values }))
     }
 }
 
@@ -117,14 +104,7 @@ impl Decode for StoredMetaData {
             let (part, storage_time) = read::uint64("storage_time", part)?;
             let (part, lifetime) = read::uint32("lifetime", part)?;
             let metadata = Bytes::copy_from_slice(part);
-            Ok((
-                &[],
-                Self {
-                    storage_time: UnixTime(storage_time),
-                    lifetime,
-                    metadata,
-                },
-            ))
+            Ok((&[], Self { storage_time: UnixTime(storage_time), lifetime, metadata }))
         })
     }
 }

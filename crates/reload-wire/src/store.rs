@@ -23,14 +23,7 @@ impl Decode for StoreReq {
         let (rest, resource) = read::field("resource", dialect, input)?;
         let (rest, replica_number) = read::uint8("replica_number", rest)?;
         let (rest, kind_data) = read::list32("kind_data", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                resource,
-                replica_number,
-                kind_data,
-            },
-        ))
+        Ok((rest, Self { resource, replica_number, kind_data }))
     }
 }
 
@@ -60,14 +53,7 @@ impl Decode for StoreKindData {
         let (rest, kind) = read::field("kind", dialect, input)?;
         let (rest, generation_counter) = read::uint64("generation_counter", rest)?;
         let (rest, values) = read::list32("values", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                kind,
-                generation_counter,
-                values,
-            },
-        ))
+        Ok((rest, Self { kind, generation_counter, values }))
     }
 }
 
@@ -119,14 +105,7 @@ impl Decode for StoreKindResponse {
         let (rest, kind) = read::field("kind", dialect, input)?;
         let (rest, generation_counter) = read::uint64("generation_counter", rest)?;
         let (rest, replicas) = read::list16("replicas", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                kind,
-                generation_counter,
-                replicas,
-            },
-        ))
+        Ok((rest, Self { kind, generation_counter, replicas }))
     }
 }
 

@@ -45,28 +45,15 @@ impl StoredData {
         let (length, value, signature) =
             read::exactly(&joined, all).map_err(|error| error.rooted(Self::NAME, joined.len()))?;
         let value_raw = joined.slice(..length);
-        Ok((
-            Self {
-                value: value_raw,
-                signature,
-                ..self.clone()
-            },
-            value,
-        ))
+        Ok((Self { value: value_raw, signature, ..self.clone() }, value))
     }
 
     /// Value and signature as they stand on the wire.
     fn joined(&self) -> Bytes {
         let mut out = Writer::with_limit(usize::MAX);
         // Only a signature that was not read from bytes can fail here, and then nothing fits.
-        let written = out
-            .bytes(&self.value)
-            .and_then(|()| self.signature.encode(&mut out));
-        if written.is_ok() {
-            out.finish()
-        } else {
-            self.value.clone()
-        }
+        let written = out.bytes(&self.value).and_then(|()| self.signature.encode(&mut out));
+        if written.is_ok() { out.finish() } else { self.value.clone() }
     }
 }
 
@@ -89,24 +76,14 @@ impl Decode for StoredData {
             let (part, storage_time) = read::uint64("storage_time", part)?;
             let (part, lifetime) = read::uint32("lifetime", part)?;
             let (rest, (value, signature)) = value_and_signature(dialect, part)?;
-            Ok((
-                rest,
-                Self {
-                    storage_time: UnixTime(storage_time),
-                    lifetime,
-                    value,
-                    signature,
-                },
-            ))
+            Ok((rest, Self { storage_time: UnixTime(storage_time), lifetime, value, signature }))
         })
     }
 }
 
 /// Splits by the first model that fits, or else at the first byte behind which a signature fits.
 fn value_and_signature<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, (Bytes, Signature)> {
-    let by_model = DataModel::ALL
-        .into_iter()
-        .find_map(|model| value_end(model, input));
+    let by_model = DataModel::ALL.into_iter().find_map(|model| value_end(model, input));
     let end = by_model.or_else(|| (0..input.len()).find(|at| is_signature(&input[*at..])));
     let Some(end) = end else {
         return read::fail("value", Fault::NotAllowed, input);
@@ -153,5 +130,41 @@ impl Encode for StoredData {
             out.bytes(&self.value)?;
             self.signature.encode(out)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An array entry whose bytes also fit a single value of one byte with a signature of another
+    /// length behind it.
+    fn ambiguous() -> (StoredData, StoredDataValue) {
+        let value = Bytes::from_static(b"\x00\x0cabcdefg");
+        let value = StoredDataValue::Array { index: 0, value: crate::DataValue::new(value) };
+        let data = StoredData {
+            storage_time: UnixTime(1),
+            lifetime: 1,
+            value: value.to_bytes().unwrap(),
+            signature: Signature::none(),
+        };
+        (data, value)
+    }
+
+    #[test]
+    fn the_model_decides_where_a_value_ends() {
+        let dialect = Dialect::default();
+        let (data, value) = ambiguous();
+        let read = StoredData::decode_exact(&dialect, &data.to_bytes().unwrap()).unwrap();
+        assert_ne!(read, data, "the bytes are not ambiguous");
+        assert_eq!(read.open(&dialect, DataModel::Array), Ok((data, value)));
+        assert!(read.open(&dialect, DataModel::Dictionary).is_err());
+    }
+
+    #[test]
+    fn a_value_of_another_model_does_not_open() {
+        let (data, _) = ambiguous();
+        let error = data.open(&Dialect::default(), DataModel::Dictionary).unwrap_err();
+        assert_eq!(error.field(), "stored_data.value.value");
     }
 }

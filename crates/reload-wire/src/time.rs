@@ -29,10 +29,7 @@ impl UnixTime {
     /// This time and a span later; stops at the end of the 64-bit range.
     #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
     }
 
     /// The span from `earlier` to this time; zero if `earlier` is the later one.
@@ -55,9 +52,6 @@ impl Now {
     /// Both clocks moved on by `span`, as virtual time does.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
-        Self {
-            mono: self.mono + span,
-            wall: self.wall.saturating_add(span),
-        }
+        Self { mono: self.mono + span, wall: self.wall.saturating_add(span) }
     }
 }

@@ -17,13 +17,7 @@ impl Decode for TurnServer {
     fn decode<'a>(dialect: &Dialect, input: &'a [u8]) -> Decoded<'a, Self> {
         let (rest, iteration) = read::uint8("iteration", input)?;
         let (rest, server_address) = read::field("server_address", dialect, rest)?;
-        Ok((
-            rest,
-            Self {
-                iteration,
-                server_address,
-            },
-        ))
+        Ok((rest, Self { iteration, server_address }))
     }
 }
 

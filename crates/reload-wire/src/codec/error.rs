@@ -73,12 +73,7 @@ impl DecodeError {
     /// A fault at the start of `rest`.
     #[must_use]
     pub fn new(fault: Fault, rest: &[u8]) -> Self {
-        Self {
-            fault,
-            left: rest.len(),
-            total: rest.len(),
-            path: Vec::new(),
-        }
+        Self { fault, left: rest.len(), total: rest.len(), path: Vec::new() }
     }
 
     /// What is wrong.
@@ -124,11 +119,7 @@ impl DecodeError {
 
 impl ParseError<&[u8]> for DecodeError {
     fn from_error_kind(input: &[u8], kind: ErrorKind) -> Self {
-        let fault = if kind == ErrorKind::Eof {
-            Fault::Truncated
-        } else {
-            Fault::NotAllowed
-        };
+        let fault = if kind == ErrorKind::Eof { Fault::Truncated } else { Fault::NotAllowed };
         Self::new(fault, input)
     }
 

@@ -288,9 +288,7 @@ pub fn list8<'a, T: Decode>(
     dialect: &Dialect,
     input: &'a [u8],
 ) -> Decoded<'a, Vec<T>> {
-    nested8(name, input, |part| {
-        list(part, |rest| T::decode(dialect, rest))
-    })
+    nested8(name, input, |part| list(part, |rest| T::decode(dialect, rest)))
 }
 
 /// `T list<0..2^16-1>`: the length counts bytes.
@@ -302,9 +300,7 @@ pub fn list16<'a, T: Decode>(
     dialect: &Dialect,
     input: &'a [u8],
 ) -> Decoded<'a, Vec<T>> {
-    nested16(name, input, |part| {
-        list(part, |rest| T::decode(dialect, rest))
-    })
+    nested16(name, input, |part| list(part, |rest| T::decode(dialect, rest)))
 }
 
 /// `T list<0..2^32-1>`: the length counts bytes.
@@ -316,7 +312,5 @@ pub fn list32<'a, T: Decode>(
     dialect: &Dialect,
     input: &'a [u8],
 ) -> Decoded<'a, Vec<T>> {
-    nested32(name, input, |part| {
-        list(part, |rest| T::decode(dialect, rest))
-    })
+    nested32(name, input, |part| list(part, |rest| T::decode(dialect, rest)))
 }

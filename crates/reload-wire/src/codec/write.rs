@@ -31,16 +31,12 @@ impl Writer {
     /// A writer that takes `limit` bytes at most.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            limit,
-        }
+        Self { buffer: BytesMut::new(), limit }
     }
 
     /// Makes room for `bytes` more bytes at once, up to the limit.
     pub fn reserve(&mut self, bytes: usize) {
-        self.buffer
-            .reserve(bytes.min(self.limit.saturating_sub(self.buffer.len())));
+        self.buffer.reserve(bytes.min(self.limit.saturating_sub(self.buffer.len())));
     }
 
     /// The number of bytes written.
