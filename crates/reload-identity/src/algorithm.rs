@@ -48,11 +48,7 @@ impl PublicKey {
         if *algorithm != oid::OID_KEY_TYPE_EC_PUBLIC_KEY {
             return Err(algorithm.to_id_string());
         }
-        let curve = spki
-            .algorithm
-            .parameters
-            .as_ref()
-            .and_then(|any| any.as_oid().ok());
+        let curve = spki.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
         match curve {
             Some(curve) if curve == oid::OID_EC_P256 => point(key, P256_POINT).map(Self::P256),
             Some(curve) if curve == oid::OID_NIST_EC_P384 => point(key, P384_POINT).map(Self::P384),
@@ -85,10 +81,7 @@ impl PublicKey {
 }
 
 fn rsa(spki: &SubjectPublicKeyInfo<'_>, key: Bytes) -> Result<PublicKey, String> {
-    let bits = spki
-        .parsed()
-        .map_err(|_| "malformed RSA key".to_owned())?
-        .key_size();
+    let bits = spki.parsed().map_err(|_| "malformed RSA key".to_owned())?.key_size();
     match bits {
         RSA_MIN_BITS..=RSA_MAX_BITS => Ok(PublicKey::Rsa(key)),
         _ => Err(format!("RSA with {bits} bits")),

@@ -68,13 +68,7 @@ impl CertificateCache {
         }
         self.clock += 1;
         self.uses.insert(self.clock, hash);
-        self.entries.insert(
-            hash,
-            Entry {
-                certificate,
-                last_use: self.clock,
-            },
-        );
+        self.entries.insert(hash, Entry { certificate, last_use: self.clock });
     }
 
     /// The certificate with this SHA-256.
@@ -89,10 +83,7 @@ impl CertificateCache {
 
     /// Those certificates of a bucket that are known.
     pub fn lookup(&mut self, bucket: &[GenericCertificate]) -> Vec<Arc<VerifiedCertificate>> {
-        x509_bucket(bucket)
-            .iter()
-            .filter_map(|der| self.get(&digest::sha256(&[der])))
-            .collect()
+        x509_bucket(bucket).iter().filter_map(|der| self.get(&digest::sha256(&[der]))).collect()
     }
 
     /// The certificate that a signer identity with sha256 names.

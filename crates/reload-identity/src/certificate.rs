@@ -30,19 +30,9 @@ impl VerifiedCertificate {
         let sha256 = digest::sha256(&[&der]);
         let node_id_hashes = match facts.node_ids.as_slice() {
             [_] => Vec::new(),
-            several => several
-                .iter()
-                .map(|id| digest::sha256(&[id.as_bytes(), &der]))
-                .collect(),
+            several => several.iter().map(|id| digest::sha256(&[id.as_bytes(), &der])).collect(),
         };
-        Self {
-            der,
-            chain,
-            facts,
-            sha256,
-            node_id_hashes,
-            trust_mark,
-        }
+        Self { der, chain, facts, sha256, node_id_hashes, trust_mark }
     }
 
     /// The certificate as it arrived, DER.
@@ -83,10 +73,9 @@ impl VerifiedCertificate {
     pub fn require(&self, expected: &NodeId) -> Result<(), VerifyError> {
         match self.names(expected) {
             true => Ok(()),
-            false => Err(VerifyError::NodeIdMismatch {
-                found: self.node_id(),
-                expected: *expected,
-            }),
+            false => {
+                Err(VerifyError::NodeIdMismatch { found: self.node_id(), expected: *expected })
+            }
         }
     }
 
@@ -168,8 +157,7 @@ pub(crate) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, VerifyError> {
     if x509.version() != x509_parser::x509::X509Version::V3 {
         return Err(VerifyError::NotVersion3);
     }
-    x509.extensions_map()
-        .map_err(|_| malformed("an extension stands twice"))?;
+    x509.extensions_map().map_err(|_| malformed("an extension stands twice"))?;
     Ok(x509)
 }
 
@@ -210,13 +198,8 @@ fn refuse_unknown_critical(x509: &X509Certificate<'_>) -> Result<(), VerifyError
         oid::OID_X509_EXT_EXTENDED_KEY_USAGE,
         oid::OID_X509_EXT_BASIC_CONSTRAINTS,
     ];
-    match x509
-        .iter_extensions()
-        .find(|found| found.critical && !known.contains(&found.oid))
-    {
-        Some(found) => Err(VerifyError::UnknownCriticalExtension {
-            oid: found.oid.to_id_string(),
-        }),
+    match x509.iter_extensions().find(|found| found.critical && !known.contains(&found.oid)) {
+        Some(found) => Err(VerifyError::UnknownCriticalExtension { oid: found.oid.to_id_string() }),
         None => Ok(()),
     }
 }
@@ -227,25 +210,15 @@ fn names(
     naming: Naming<'_>,
 ) -> Result<(Vec<NodeId>, Option<String>), VerifyError> {
     let malformed = VerifyError::MalformedCertificate("subjectAltName");
-    let Some(names) = x509
-        .subject_alternative_name()
-        .map_err(|_| malformed.clone())?
-    else {
+    let Some(names) = x509.subject_alternative_name().map_err(|_| malformed.clone())? else {
         return Err(VerifyError::NoReloadUri);
     };
     let (mut node_ids, mut user) = (Vec::new(), None);
     for name in &names.value.general_names {
         match name {
             GeneralName::URI(found) if uri::is_reload_uri(found) => {
-                let Naming {
-                    overlay,
-                    length,
-                    leniency,
-                } = naming;
-                add_node_id(
-                    &mut node_ids,
-                    uri::read_node_uri(found, overlay, length, leniency)?,
-                )?;
+                let Naming { overlay, length, leniency } = naming;
+                add_node_id(&mut node_ids, uri::read_node_uri(found, overlay, length, leniency)?)?;
             }
             GeneralName::RFC822Name(_) if user.is_some() => {
                 return Err(VerifyError::SeveralUserNames);
@@ -273,9 +246,7 @@ fn add_node_id(node_ids: &mut Vec<NodeId>, node_id: NodeId) -> Result<(), Verify
 fn legal_user(name: &str) -> Result<String, VerifyError> {
     match !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(name.to_owned()),
-        false => Err(VerifyError::MalformedCertificate(
-            "illegal characters in the user name",
-        )),
+        false => Err(VerifyError::MalformedCertificate("illegal characters in the user name")),
     }
 }
 

@@ -37,9 +37,8 @@ pub(crate) fn not_before(seconds: i64) -> UnixTime {
 
 /// End of validity of a certificate: its last second is within it (RFC 5280 4.1.2.5).
 pub(crate) fn not_after(seconds: i64) -> UnixTime {
-    u64::try_from(seconds).map_or(UnixTime(0), |seconds| {
-        UnixTime(UnixTime::from_secs(seconds).0.saturating_add(999))
-    })
+    u64::try_from(seconds)
+        .map_or(UnixTime(0), |seconds| UnixTime(UnixTime::from_secs(seconds).0.saturating_add(999)))
 }
 
 #[cfg(test)]
@@ -48,14 +47,8 @@ mod tests {
 
     #[test]
     fn times_are_shown_as_a_date() {
-        assert_eq!(
-            Show(UnixTime(1_000_000_000_999)).to_string(),
-            "2001-09-09 01:46:40 UTC"
-        );
-        assert_eq!(
-            Show(UnixTime(u64::MAX)).to_string(),
-            "18446744073709551 s after 1970"
-        );
+        assert_eq!(Show(UnixTime(1_000_000_000_999)).to_string(), "2001-09-09 01:46:40 UTC");
+        assert_eq!(Show(UnixTime(u64::MAX)).to_string(), "18446744073709551 s after 1970");
     }
 
     #[test]

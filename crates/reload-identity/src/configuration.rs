@@ -46,7 +46,12 @@ pub fn verify_configuration(
     leniency: Leniency,
     now: UnixTime,
 ) -> Result<Verified<OverlayConfig>, ConfigurationError> {
-    let configuration = document.find(instance_name)?;
+    let named = |found: &&Configuration| found.instance_name.eq_ignore_ascii_case(instance_name);
+    let Some(configuration) = document.configurations().iter().find(named) else {
+        return Err(document.find(instance_name).map_or_else(Into::into, |found| {
+            ConfigurationError::NotSigned(found.instance_name.clone())
+        }));
+    };
     configuration.check_expiration(now)?;
     let judge = match signers {
         Signers::Previous(previous) => previous,
@@ -54,6 +59,8 @@ pub fn verify_configuration(
     };
     refuse_older(configuration, judge)?;
     let signer = check_signatures(configuration, judge, leniency, now)?;
+    // Only now: a forged document must not make a node leave an overlay it can't run (11.1).
+    configuration.check_usable().map_err(ConfigurationError::Unusable)?;
     let trust = Trust::new(configuration, leniency)?;
     for block in &configuration.kinds {
         if block.signature.is_some() || !leniency.is_lenient() {
@@ -61,11 +68,7 @@ pub fn verify_configuration(
         }
     }
     let (document, configuration) = (document.clone(), configuration.clone());
-    Ok(Verified::new(OverlayConfig {
-        document,
-        configuration,
-        signer,
-    }))
+    Ok(Verified::new(OverlayConfig { document, configuration, signer }))
 }
 
 /// Verifies a Kind of a ConfigUpdate: signed by a kind-signer of the configuration in use.
@@ -93,11 +96,7 @@ pub fn sign_configuration(
 ) -> Result<Bytes, CredentialsError> {
     let signature = credentials.signature_over(element)?;
     let certificates = bucket(credentials, &[]);
-    Ok(SecurityBlock {
-        certificates,
-        signature,
-    }
-    .to_bytes()?)
+    Ok(SecurityBlock { certificates, signature }.to_bytes()?)
 }
 
 /// As [`sign_configuration`], for the bytes of a kind element (E11).
@@ -112,10 +111,7 @@ pub fn sign_kind(credentials: &Credentials, element: &[u8]) -> Result<Bytes, Cre
 fn refuse_older(new: &Configuration, current: &Configuration) -> Result<(), ConfigurationError> {
     match new.raw == current.raw || sequence_newer(new.sequence, current.sequence) {
         true => Ok(()),
-        false => Err(ConfigurationError::Older {
-            found: new.sequence,
-            current: current.sequence,
-        }),
+        false => Err(ConfigurationError::Older { found: new.sequence, current: current.sequence }),
     }
 }
 
@@ -128,10 +124,7 @@ fn check_signatures(
 ) -> Result<Signer, ConfigurationError> {
     let trust = Trust::new(judge, leniency)?;
     let mut error = ConfigurationError::NotSigned(configuration.instance_name.clone());
-    let blocks = configuration
-        .signature
-        .iter()
-        .chain(&configuration.further_signatures);
+    let blocks = configuration.signature.iter().chain(&configuration.further_signatures);
     for (index, block) in blocks.enumerate() {
         match check_signature(configuration, block, judge, &trust, now) {
             Ok(signer) => return Ok(signer),
@@ -172,10 +165,7 @@ fn check_kind(
         .map_err(|source| ConfigurationError::KindSignature { kind, source })?;
     match is_listed(&signer, kind_signers) {
         true => Ok(()),
-        false => Err(ConfigurationError::NotAKindSigner {
-            kind,
-            signer: signer.node_id,
-        }),
+        false => Err(ConfigurationError::NotAKindSigner { kind, signer: signer.node_id }),
     }
 }
 
@@ -194,11 +184,6 @@ fn check_blob(
     let signer = finder.find(&block.signature.identity)?;
     let key = &signer.certificate.facts.public_key;
     let signature = &block.signature;
-    key.verify(
-        signature.algorithm,
-        trust.leniency(),
-        blob,
-        &signature.value,
-    )?;
+    key.verify(signature.algorithm, trust.leniency(), blob, &signature.value)?;
     Ok(signer)
 }

@@ -60,12 +60,7 @@ impl Credentials {
     fn with_key(key: Key, certificate: Arc<VerifiedCertificate>) -> Self {
         let node_id = certificate.node_id();
         let identity = identity(&certificate, &node_id);
-        Self {
-            key,
-            certificate,
-            node_id,
-            identity,
-        }
+        Self { key, certificate, node_id, identity }
     }
 
     #[cfg(feature = "simulation")]
@@ -85,11 +80,7 @@ impl Credentials {
             return Err(CredentialsError::NoSuchNodeId(node_id));
         }
         let identity = identity(&self.certificate, &node_id);
-        Ok(Self {
-            node_id,
-            identity,
-            ..self.clone()
-        })
+        Ok(Self { node_id, identity, ..self.clone() })
     }
 
     /// The Node-ID we act as.
@@ -165,9 +156,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("node_id", &self.node_id)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("node_id", &self.node_id).finish_non_exhaustive()
     }
 }
 
@@ -178,8 +167,5 @@ fn identity(certificate: &VerifiedCertificate, node_id: &NodeId) -> SignerIdenti
         return SignerIdentity::CertHash { hash_alg, hash };
     }
     let hash = digest::sha256(&[node_id.as_bytes(), certificate.der()]);
-    SignerIdentity::CertHashNodeId {
-        hash_alg,
-        hash: Bytes::copy_from_slice(&hash),
-    }
+    SignerIdentity::CertHashNodeId { hash_alg, hash: Bytes::copy_from_slice(&hash) }
 }

@@ -29,14 +29,9 @@ impl SigningRequest {
         let key = &request.certification_request_info.subject_pki;
         match PublicKey::from_spki(key).map_err(IssueError::UnsupportedKey)? {
             PublicKey::P384(_) => return Err(IssueError::UnsupportedKey("P-384".to_owned())),
-            _ => request
-                .verify_signature()
-                .map_err(|_| IssueError::RequestSignature)?,
+            _ => request.verify_signature().map_err(|_| IssueError::RequestSignature)?,
         }
-        Ok(Self {
-            spki: Bytes::copy_from_slice(key.raw),
-            user: requested_user(&request),
-        })
+        Ok(Self { spki: Bytes::copy_from_slice(key.raw), user: requested_user(&request) })
     }
 
     /// The DER subjectPublicKeyInfo to be certified.
@@ -64,15 +59,13 @@ fn requested_user(request: &X509CertificationRequest<'_>) -> Option<String> {
 }
 
 fn requested_mailbox(request: &X509CertificationRequest<'_>) -> Option<String> {
-    request
-        .requested_extensions()?
-        .find_map(|extension| match extension {
-            ParsedExtension::SubjectAlternativeName(names) => {
-                names.general_names.iter().find_map(|name| match name {
-                    GeneralName::RFC822Name(user) => Some((*user).to_owned()),
-                    _ => None,
-                })
-            }
-            _ => None,
-        })
+    request.requested_extensions()?.find_map(|extension| match extension {
+        ParsedExtension::SubjectAlternativeName(names) => {
+            names.general_names.iter().find_map(|name| match name {
+                GeneralName::RFC822Name(user) => Some((*user).to_owned()),
+                _ => None,
+            })
+        }
+        _ => None,
+    })
 }

@@ -9,8 +9,9 @@ use crate::{
 use bytes::Bytes;
 use reload_config::Configuration;
 use reload_wire::{
-    DataModel, Decode, Dialect, Encode, EncodeError, FetchAns, KindId, ResourceId, Signature,
-    SignatureAndHashAlgorithm, SignerIdentity, StoredData, StoredDataValue, UnixTime,
+    DataModel, Decode, Dialect, Encode, EncodeError, FetchAns, GenericCertificate, KindId,
+    ResourceId, Signature, SignatureAndHashAlgorithm, SignerIdentity, StoredData, StoredDataValue,
+    UnixTime,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,11 +149,7 @@ pub fn sign_value(
 ) -> Result<StoredData, CredentialsError> {
     let raw = value.to_bytes()?;
     let is_array = matches!(value, StoredDataValue::Array { .. });
-    let place = Place {
-        resource: resource.as_bytes(),
-        kind,
-        is_array,
-    };
+    let place = Place { resource: resource.as_bytes(), kind, is_array };
     let input = place.signature_input(storage_time, &raw, credentials.identity())?;
     Ok(StoredData {
         storage_time,
@@ -195,6 +192,29 @@ pub fn verify_fetch_answer(
     check_fetch(message, resource, trust, &mut finder, kinds)
 }
 
+/// Checks a single stored value, as read from a persistent store; `certificates` are those kept
+/// with it.
+///
+/// # Errors
+/// If the value does not decode or its signature is not valid.
+pub fn verify_value(
+    stored: &StoredData,
+    resource: &ResourceId,
+    (kind, model): (KindId, DataModel),
+    trust: &Trust,
+    certificates: &[GenericCertificate],
+    now: UnixTime,
+) -> Result<VerifiedValue, ValuesError> {
+    let mut finder = Finder::new(trust, &[], certificates, now);
+    let (data, value) = stored
+        .open(&trust.dialect(), model)
+        .map_err(|source| ValuesError::MalformedValue { kind, index: 0, source })?;
+    let signer = Place::new(resource, kind, model)
+        .check(trust, &mut finder, &data)
+        .map_err(|source| ValuesError::Forbidden { kind, index: 0, source })?;
+    Ok(VerifiedValue { data, value, signer })
+}
+
 pub(crate) fn check_store(
     message: &Message,
     trust: &Trust,
@@ -216,27 +236,14 @@ pub(crate) fn check_store(
         };
         let mut values = Vec::new();
         for (index, stored) in data.values.into_iter().enumerate() {
-            let (stored, value) = stored.open(&trust.dialect(), model).map_err(|source| {
-                ValuesError::MalformedValue {
-                    kind: data.kind,
-                    index,
-                    source,
-                }
-            })?;
+            let (stored, value) = stored
+                .open(&trust.dialect(), model)
+                .map_err(|source| ValuesError::MalformedValue { kind: data.kind, index, source })?;
             let place = Place::new(&checked.resource, data.kind, model);
-            let signer =
-                place
-                    .check(trust, finder, &stored)
-                    .map_err(|source| ValuesError::Forbidden {
-                        kind: data.kind,
-                        index,
-                        source,
-                    })?;
-            values.push(VerifiedValue {
-                data: stored,
-                value,
-                signer,
-            });
+            let signer = place
+                .check(trust, finder, &stored)
+                .map_err(|source| ValuesError::Forbidden { kind: data.kind, index, source })?;
+            values.push(VerifiedValue { data: stored, value, signer });
         }
         checked.kinds.push(VerifiedKindData {
             kind: data.kind,
@@ -256,10 +263,7 @@ pub(crate) fn check_fetch(
     kinds: &KindModels,
 ) -> Result<FetchedValues, ValuesError> {
     let answer = FetchAns::decode_exact(&trust.dialect(), &message.contents.body)?;
-    let mut fetched = FetchedValues {
-        kinds: Vec::new(),
-        responder: message.signer().clone(),
-    };
+    let mut fetched = FetchedValues { kinds: Vec::new(), responder: message.signer().clone() };
     for response in answer.kind_responses {
         let mut kind = FetchedKind {
             kind: response.kind,
@@ -301,11 +305,7 @@ impl FetchedKind {
             return;
         }
         match place.check(trust, finder, &stored) {
-            Ok(signer) => self.values.push(VerifiedValue {
-                data: stored,
-                value,
-                signer,
-            }),
+            Ok(signer) => self.values.push(VerifiedValue { data: stored, value, signer }),
             Err(error) => {
                 self.discarded += 1;
                 self.first_error.get_or_insert(error);
@@ -324,11 +324,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(resource: &'a ResourceId, kind: KindId, model: DataModel) -> Self {
-        Self {
-            resource: resource.as_bytes(),
-            kind,
-            is_array: model == DataModel::Array,
-        }
+        Self { resource: resource.as_bytes(), kind, is_array: model == DataModel::Array }
     }
 
     /// The signer of a value, if its signature is right.
@@ -344,11 +340,7 @@ impl<'a> Place<'a> {
             Err(VerifyError::BadSignature) if trust.leniency().is_lenient() => {
                 let length = u8::try_from(self.resource.len()).unwrap_or(u8::MAX);
                 let resource = [&[length], self.resource].concat();
-                Place {
-                    resource: &resource,
-                    ..self
-                }
-                .check_signature(trust, &signer, stored)?;
+                Place { resource: &resource, ..self }.check_signature(trust, &signer, stored)?;
             }
             result => result?,
         }
@@ -361,11 +353,7 @@ impl<'a> Place<'a> {
         signer: &Signer,
         stored: &StoredData,
     ) -> Result<(), VerifyError> {
-        let Signature {
-            algorithm,
-            identity,
-            value,
-        } = &stored.signature;
+        let Signature { algorithm, identity, value } = &stored.signature;
         let input = self
             .signature_input(stored.storage_time, &stored.value, identity)
             .map_err(|_| VerifyError::BadSignature)?;
@@ -423,12 +411,7 @@ pub(crate) fn value_identities(
             .map(|values| values.map(identity).collect())
             .unwrap_or_default(),
         MessageCode::FETCH_ANSWER => FetchAns::decode_exact(dialect, &contents.body)
-            .map(|answer| {
-                answer
-                    .kind_responses
-                    .into_iter()
-                    .flat_map(|data| data.values)
-            })
+            .map(|answer| answer.kind_responses.into_iter().flat_map(|data| data.values))
             .map(|values| values.map(identity).collect())
             .unwrap_or_default(),
         _ => Vec::new(),

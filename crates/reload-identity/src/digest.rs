@@ -31,10 +31,7 @@ pub(crate) fn hash(algorithm: HashAlgorithm, parts: &[&[u8]]) -> Option<Vec<u8>>
 
 /// SHA-256 of some parts put together.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    run(&digest::SHA256, parts)
-        .as_ref()
-        .try_into()
-        .expect("SHA-256 has 32 bytes")
+    run(&digest::SHA256, parts).as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// SHA-1 of some parts put together; only for self-signed Node-IDs with `digest="sha1"`.

@@ -167,9 +167,12 @@ pub enum ValuesError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigurationError {
-    /// The document has no usable configuration of that name, or it expired.
+    /// The document has no configuration of that name, or it expired.
     #[error(transparent)]
     Document(#[from] ConfigError),
+    /// Rightly signed, but a node of ours can't run it and must leave the overlay (section 11.1).
+    #[error(transparent)]
+    Unusable(ConfigError),
     /// There is no signature element.
     #[error("the configuration of {0} is not signed")]
     NotSigned(String),

@@ -83,10 +83,7 @@ impl Issuer {
         let der = CertificateDer::from(&certificate[..]);
         let issuer =
             rcgen::Issuer::from_ca_cert_der(&der, key).map_err(|_| IssueError::NotAnAuthority)?;
-        Ok(Self {
-            issuer,
-            certificate,
-        })
+        Ok(Self { issuer, certificate })
     }
 
     /// The CA certificate, DER: a root-cert of the configuration.
@@ -138,10 +135,8 @@ impl Issuer {
         validity: Validity,
     ) -> Result<Bytes, IssueError> {
         let mut params = base_params(validity)?;
-        params.subject_alt_names = names
-            .iter()
-            .map(|name| host_name(name))
-            .collect::<Result<_, _>>()?;
+        params.subject_alt_names =
+            names.iter().map(|name| host_name(name)).collect::<Result<_, _>>()?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
@@ -152,13 +147,9 @@ impl Issuer {
         let unsupported = |error: rcgen::Error| IssueError::UnsupportedKey(error.to_string());
         let key = SubjectPublicKeyInfo::from_der(spki).map_err(unsupported)?;
         if key.subject_public_key_info() != spki {
-            return Err(IssueError::UnsupportedKey(
-                "not in its usual DER form".to_owned(),
-            ));
+            return Err(IssueError::UnsupportedKey("not in its usual DER form".to_owned()));
         }
-        let certificate = params
-            .signed_by(&key, &self.issuer)
-            .map_err(|_| IssueError::Engine)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(|_| IssueError::Engine)?;
         Ok(Bytes::copy_from_slice(certificate.der()))
     }
 }
@@ -177,9 +168,7 @@ pub fn random_node_id(length: reload_wire::NodeIdLength) -> Result<NodeId, Issue
     loop {
         let mut bytes = [0; 20];
         let bytes = bytes.get_mut(..length.get()).ok_or(IssueError::Engine)?;
-        SystemRandom::new()
-            .fill(bytes)
-            .map_err(|_| IssueError::Engine)?;
+        SystemRandom::new().fill(bytes).map_err(|_| IssueError::Engine)?;
         let node_id = NodeId::new(bytes).map_err(|_| IssueError::Engine)?;
         if !node_id.is_wildcard() && !node_id.is_zero() {
             return Ok(node_id);
@@ -190,10 +179,7 @@ pub fn random_node_id(length: reload_wire::NodeIdLength) -> Result<NodeId, Issue
 /// Certificates as PEM blocks, in the given order; a chain begins with the leaf.
 #[must_use]
 pub fn certificates_to_pem<'a>(certificates: impl IntoIterator<Item = &'a Bytes>) -> String {
-    certificates
-        .into_iter()
-        .map(|der| pem_block("CERTIFICATE", der))
-        .collect()
+    certificates.into_iter().map(|der| pem_block("CERTIFICATE", der)).collect()
 }
 
 /// The DER of all CERTIFICATE blocks of a PEM text, in their order.
@@ -227,9 +213,7 @@ pub(crate) fn node_params(
         params.subject_alt_names.push(SanType::URI(ia5(uri)?));
     }
     if let Some(user) = user {
-        params
-            .subject_alt_names
-            .push(SanType::Rfc822Name(user_name(user)?));
+        params.subject_alt_names.push(SanType::Rfc822Name(user_name(user)?));
     }
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -254,11 +238,7 @@ pub fn is_mailbox(text: &str) -> bool {
 }
 
 fn base_params(validity: Validity) -> Result<CertificateParams, IssueError> {
-    let date = |at| {
-        clock::date(at)
-            .filter(|at| at.year() <= 9999)
-            .ok_or(IssueError::BadValidity)
-    };
+    let date = |at| clock::date(at).filter(|at| at.year() <= 9999).ok_or(IssueError::BadValidity);
     if validity.not_before >= validity.not_after {
         return Err(IssueError::BadValidity);
     }
@@ -273,9 +253,7 @@ fn base_params(validity: Validity) -> Result<CertificateParams, IssueError> {
 /// 16 random bytes, positive and not zero at the top (RFC 5280 4.1.2.2).
 fn serial_number() -> Result<SerialNumber, IssueError> {
     let mut serial = [0; 16];
-    SystemRandom::new()
-        .fill(&mut serial)
-        .map_err(|_| IssueError::Engine)?;
+    SystemRandom::new().fill(&mut serial).map_err(|_| IssueError::Engine)?;
     serial[0] = serial[0] & 0x7f | 0x40;
     Ok(SerialNumber::from_slice(&serial))
 }
@@ -303,8 +281,5 @@ fn pem_block(label: &str, der: &[u8]) -> String {
         .step_by(LINE)
         .map(|start| &text[start..text.len().min(start + LINE)])
         .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }

@@ -5,10 +5,13 @@ use crate::data::{check_fetch, check_store};
 use crate::message::check_message;
 use crate::signer::Finder;
 use crate::{
-    FetchedValues, KindModels, Message, StoreReq, Trust, ValuesError, Verified,
-    VerifiedCertificate, VerifyError,
+    Credentials, CredentialsError, FetchedValues, KindModels, Message, StoreReq, Trust,
+    ValuesError, Verified, VerifiedCertificate, VerifyError, seal,
 };
-use reload_wire::{MessageCode, MessageParts, ResourceId, UnixTime};
+use bytes::Bytes;
+use reload_wire::{
+    MessageCode, MessageContents, MessageParts, ResourceId, TransactionId, UnixTime,
+};
 use std::sync::Arc;
 
 /// Everything needed to verify a message and the stored values in it.
@@ -51,14 +54,7 @@ impl VerifyJob {
     /// # Errors
     /// Why the message must be dropped.
     pub fn run(self) -> Result<Checked, VerifyError> {
-        let Self {
-            parts,
-            trust,
-            known,
-            kinds,
-            fetched,
-            now,
-        } = self;
+        let Self { parts, trust, known, kinds, fetched, now } = self;
         let bucket = &parts.security.certificates.clone();
         let mut finder = Finder::new(&trust, &known, bucket, now);
         let mut message = check_message(parts, &trust, &mut finder)?;
@@ -70,11 +66,32 @@ impl VerifyJob {
             .map(|resource| check_fetch(&message, &resource, &trust, &mut finder, &kinds));
         let new_certificates = finder.into_fresh();
         message.certificates.clone_from(&new_certificates);
-        Ok(Checked {
-            message: Verified::new(message),
-            store,
-            fetched,
-            new_certificates,
-        })
+        Ok(Checked { message: Verified::new(message), store, fetched, new_certificates })
+    }
+}
+
+/// Everything needed to sign a message of ours.
+#[derive(Clone, Debug)]
+pub struct SealJob {
+    /// What to sign with.
+    pub credentials: Credentials,
+    /// The overlay field of the header.
+    pub overlay: u32,
+    /// The transaction id of the header.
+    pub transaction_id: TransactionId,
+    /// Code, body and extensions.
+    pub contents: MessageContents,
+    /// Certificates of the signers of stored values in the body.
+    pub extra_certificates: Vec<Bytes>,
+}
+
+impl SealJob {
+    /// Signs: returns MessageContents and SecurityBlock as they follow the header.
+    ///
+    /// # Errors
+    /// As [`seal`].
+    pub fn run(&self) -> Result<Bytes, CredentialsError> {
+        let Self { credentials, overlay, transaction_id, contents, extra_certificates } = self;
+        seal(credentials, *overlay, *transaction_id, contents, extra_certificates)
     }
 }

@@ -73,11 +73,7 @@ impl KeyPair {
             _ => return Err(CredentialsError::UnsupportedKey),
         };
         let spki = Bytes::from(key.subject_public_key_info());
-        Ok(Self {
-            key,
-            spki,
-            algorithm,
-        })
+        Ok(Self { key, spki, algorithm })
     }
 
     /// The key as a PKCS#8 `PRIVATE KEY` block. Keep it in a file that only its owner can read.
@@ -109,10 +105,7 @@ impl KeyPair {
     /// # Errors
     /// If the random source of the system fails.
     pub fn sign(&self, input: &[u8]) -> Result<Bytes, CredentialsError> {
-        self.key
-            .sign(input)
-            .map(Bytes::from)
-            .map_err(|_| CredentialsError::Engine)
+        self.key.sign(input).map(Bytes::from).map_err(|_| CredentialsError::Engine)
     }
 
     /// A certificate signing request, DER, that asks for a user name as rfc822Name (E19).
@@ -123,9 +116,7 @@ impl KeyPair {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = vec![SanType::Rfc822Name(user_name(user)?)];
-        let request = params
-            .serialize_request(&self.key)
-            .map_err(|_| IssueError::Engine)?;
+        let request = params.serialize_request(&self.key).map_err(|_| IssueError::Engine)?;
         Ok(request.der().to_vec())
     }
 
@@ -151,9 +142,7 @@ impl KeyPair {
             .map(|node_id| node_uri(node_id, overlay))
             .collect();
         let params = crate::issue::node_params(&uris, user, validity)?;
-        let certificate = params
-            .self_signed(&self.key)
-            .map_err(|_| IssueError::Engine)?;
+        let certificate = params.self_signed(&self.key).map_err(|_| IssueError::Engine)?;
         Ok(Bytes::copy_from_slice(certificate.der()))
     }
 
@@ -164,9 +153,7 @@ impl KeyPair {
 
 impl fmt::Debug for KeyPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyPair")
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
+        f.debug_struct("KeyPair").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 

@@ -68,7 +68,7 @@ pub use credentials::Credentials;
 pub use csr::SigningRequest;
 pub use data::{
     FetchedKind, FetchedValues, KindModels, StoreReq, VerifiedKindData, VerifiedValue, sign_value,
-    synthetic_signature, verify_fetch_answer, verify_store,
+    synthetic_signature, verify_fetch_answer, verify_store, verify_value,
 };
 pub use error::{
     ConfigurationError, CredentialsError, IssueError, TrustError, ValuesError, VerifyError,
@@ -76,7 +76,7 @@ pub use error::{
 pub use issue::{
     Issuer, Validity, certificates_from_pem, certificates_to_pem, is_mailbox, random_node_id,
 };
-pub use job::{Checked, VerifyJob};
+pub use job::{Checked, SealJob, VerifyJob};
 pub use key::{Algorithm, KeyPair};
 pub use message::{Message, seal, seal_raw, verify_message};
 pub use self_signed::derived_node_ids;

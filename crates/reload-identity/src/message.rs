@@ -66,39 +66,15 @@ pub(crate) fn check_message(
     trust: &Trust,
     finder: &mut Finder<'_>,
 ) -> Result<Message, VerifyError> {
-    let MessageParts {
-        header,
-        contents_raw,
-        contents,
-        security,
-    } = parts;
-    let SecurityBlock {
-        certificates: bucket,
-        signature,
-    } = security;
+    let MessageParts { header, contents_raw, contents, security } = parts;
+    let SecurityBlock { certificates: bucket, signature } = security;
     let signer = finder.find(&signature.identity)?;
-    let input = signature_input(
-        header.overlay,
-        header.transaction_id,
-        &contents_raw,
-        &signature.identity,
-    )
-    .map_err(|_| VerifyError::BadSignature)?;
+    let input =
+        signature_input(header.overlay, header.transaction_id, &contents_raw, &signature.identity)
+            .map_err(|_| VerifyError::BadSignature)?;
     let key = &signer.certificate.facts.public_key;
-    key.verify(
-        signature.algorithm,
-        trust.leniency(),
-        &input,
-        &signature.value,
-    )?;
-    Ok(Message {
-        header,
-        contents,
-        contents_raw,
-        bucket,
-        signer,
-        certificates: Vec::new(),
-    })
+    key.verify(signature.algorithm, trust.leniency(), &input, &signature.value)?;
+    Ok(Message { header, contents, contents_raw, bucket, signer, certificates: Vec::new() })
 }
 
 /// Signs contents: returns MessageContents and SecurityBlock as they follow the header. The bucket
@@ -114,13 +90,7 @@ pub fn seal(
     extra_certificates: &[Bytes],
 ) -> Result<Bytes, CredentialsError> {
     let raw = contents.to_bytes()?;
-    seal_raw(
-        credentials,
-        overlay,
-        transaction_id,
-        &raw,
-        extra_certificates,
-    )
+    seal_raw(credentials, overlay, transaction_id, &raw, extra_certificates)
 }
 
 /// As [`seal`], for contents that are encoded already.
@@ -134,12 +104,7 @@ pub fn seal_raw(
     contents_raw: &[u8],
     extra_certificates: &[Bytes],
 ) -> Result<Bytes, CredentialsError> {
-    let input = signature_input(
-        overlay,
-        transaction_id,
-        contents_raw,
-        credentials.identity(),
-    )?;
+    let input = signature_input(overlay, transaction_id, contents_raw, credentials.identity())?;
     let block = SecurityBlock {
         certificates: bucket(credentials, extra_certificates),
         signature: credentials.signature_over(&input)?,
@@ -151,15 +116,10 @@ pub fn seal_raw(
 pub(crate) fn bucket(credentials: &Credentials, extra: &[Bytes]) -> Vec<GenericCertificate> {
     let certificate = credentials.certificate();
     let mut bucket: Vec<GenericCertificate> = Vec::new();
-    let all = std::iter::once(certificate.der())
-        .chain(certificate.chain())
-        .chain(extra);
+    let all = std::iter::once(certificate.der()).chain(certificate.chain()).chain(extra);
     for der in all {
         if !bucket.iter().any(|known| known.certificate == *der) {
-            bucket.push(GenericCertificate {
-                kind: X509,
-                certificate: der.clone(),
-            });
+            bucket.push(GenericCertificate { kind: X509, certificate: der.clone() });
         }
     }
     bucket
@@ -173,11 +133,6 @@ fn signature_input(
     identity: &SignerIdentity,
 ) -> Result<Vec<u8>, EncodeError> {
     let identity = identity.to_bytes()?;
-    Ok([
-        &overlay.to_be_bytes()[..],
-        &transaction_id.0.to_be_bytes(),
-        contents_raw,
-        &identity,
-    ]
-    .concat())
+    Ok([&overlay.to_be_bytes()[..], &transaction_id.0.to_be_bytes(), contents_raw, &identity]
+        .concat())
 }

@@ -16,9 +16,9 @@ pub fn derived_node_ids(
 ) -> Vec<NodeId> {
     match count {
         1 => vec![derive(digest, &[spki], length)],
-        _ => (1..=count)
-            .map(|index| derive(digest, &[&index.to_be_bytes(), spki], length))
-            .collect(),
+        _ => {
+            (1..=count).map(|index| derive(digest, &[&index.to_be_bytes(), spki], length)).collect()
+        }
     }
 }
 
@@ -57,14 +57,8 @@ mod tests {
         assert_eq!(one.len(), 1);
         assert_eq!(one[0].as_bytes(), &digest::sha1(&[b"key"])[..16]);
         let two = derived_node_ids(SelfSignedDigest::Sha256, b"key", 2, NodeIdLength::DEFAULT);
-        assert_eq!(
-            two[0].as_bytes(),
-            &digest::sha256(&[b"\0\0\0\x01key"])[..16]
-        );
-        assert_eq!(
-            two[1].as_bytes(),
-            &digest::sha256(&[b"\0\0\0\x02key"])[..16]
-        );
+        assert_eq!(two[0].as_bytes(), &digest::sha256(&[b"\0\0\0\x01key"])[..16]);
+        assert_eq!(two[1].as_bytes(), &digest::sha256(&[b"\0\0\0\x02key"])[..16]);
     }
 
     #[test]
@@ -81,14 +75,8 @@ mod tests {
         let check = |ids: &[NodeId]| check_derived(SelfSignedDigest::Sha256, b"key", ids, length);
         assert_eq!(check(&of(b"key", 1)), Ok(()));
         assert_eq!(check(&of(b"key", 3)), Ok(()));
-        assert_eq!(
-            check(&of(b"yek", 1)),
-            Err(VerifyError::NodeIdNotOfKey(of(b"yek", 1)[0]))
-        );
+        assert_eq!(check(&of(b"yek", 1)), Err(VerifyError::NodeIdNotOfKey(of(b"yek", 1)[0])));
         let only_second = [of(b"key", 2)[1]];
-        assert_eq!(
-            check(&only_second),
-            Err(VerifyError::NodeIdNotOfKey(only_second[0]))
-        );
+        assert_eq!(check(&only_second), Err(VerifyError::NodeIdNotOfKey(only_second[0])));
     }
 }

@@ -80,20 +80,11 @@ impl<'a> Finder<'a> {
     ) -> Self {
         let bucket = x509_bucket(bucket);
         let is_known = |der: &Bytes| known.iter().any(|known| known.der() == der);
-        let unknown = bucket
-            .iter()
-            .filter(|der| !is_known(der))
-            .cloned()
-            .map(Candidate::Raw);
+        let unknown = bucket.iter().filter(|der| !is_known(der)).cloned().map(Candidate::Raw);
         Self {
             trust,
             now,
-            candidates: known
-                .iter()
-                .cloned()
-                .map(Candidate::Known)
-                .chain(unknown)
-                .collect(),
+            candidates: known.iter().cloned().map(Candidate::Known).chain(unknown).collect(),
             bucket,
             tables: Vec::new(),
             resolved: Vec::new(),
@@ -133,10 +124,7 @@ impl<'a> Finder<'a> {
             return Err(VerifyError::IdentityTypeMismatch { node_ids });
         }
         let node_id = node_id.unwrap_or_else(|| certificate.node_id());
-        Ok(Signer {
-            node_id,
-            certificate,
-        })
+        Ok(Signer { node_id, certificate })
     }
 
     fn look_up(
@@ -151,11 +139,7 @@ impl<'a> Finder<'a> {
             Some(place) => place,
             None => {
                 let rows = self.rows(algorithm, with_node_id)?;
-                self.tables.push(Table {
-                    algorithm,
-                    with_node_id,
-                    rows,
-                });
+                self.tables.push(Table { algorithm, with_node_id, rows });
                 self.tables.len() - 1
             }
         };
@@ -173,11 +157,7 @@ impl<'a> Finder<'a> {
         let mut rows = Vec::new();
         for (candidate, found) in self.candidates.iter().enumerate() {
             let mut add = |hash: Option<Vec<u8>>, node_id| {
-                rows.extend(hash.map(|hash| Row {
-                    hash,
-                    candidate,
-                    node_id,
-                }));
+                rows.extend(hash.map(|hash| Row { hash, candidate, node_id }));
             };
             match with_node_id {
                 false => add(found.hash(algorithm), None),

@@ -11,10 +11,8 @@ use reload_wire::{
 };
 
 /// Numbers for private use in both TLS 1.2 registries (224 to 255).
-pub(crate) const ALGORITHM: SignatureAndHashAlgorithm = SignatureAndHashAlgorithm {
-    hash: HashAlgorithm(0xe0),
-    signature: SignatureAlgorithm(0xe0),
-};
+pub(crate) const ALGORITHM: SignatureAndHashAlgorithm =
+    SignatureAndHashAlgorithm { hash: HashAlgorithm(0xe0), signature: SignatureAlgorithm(0xe0) };
 
 /// No DER certificate begins so.
 const MAGIC: &[u8] = b"reload-simulation:";
@@ -62,10 +60,7 @@ impl Credentials {
         der.put_slice(node_id.as_bytes());
         der.put_slice(user.unwrap_or_default().as_bytes());
         let certificate = trust.check(&der.freeze(), &[], UnixTime(0))?;
-        Ok(Self::simulated(
-            SimulatedKey::of(certificate.der()),
-            certificate,
-        ))
+        Ok(Self::simulated(SimulatedKey::of(certificate.der()), certificate))
     }
 }
 

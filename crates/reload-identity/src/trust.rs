@@ -73,12 +73,7 @@ impl Trust {
         Ok(Self {
             overlay: settings.overlay.to_owned(),
             node_id_length: settings.node_id_length,
-            roots: settings
-                .root_certs
-                .iter()
-                .enumerate()
-                .map(anchor)
-                .collect::<Result<_, _>>()?,
+            roots: settings.root_certs.iter().enumerate().map(anchor).collect::<Result<_, _>>()?,
             self_signed: settings.self_signed,
             bad_nodes: settings.bad_nodes.iter().copied().collect(),
             leniency: settings.leniency,
@@ -188,21 +183,12 @@ impl Trust {
         now: UnixTime,
     ) -> Result<Arc<VerifiedCertificate>, VerifyError> {
         self.holds(&facts, now)?;
-        Ok(Arc::new(VerifiedCertificate::new(
-            leaf.clone(),
-            chain,
-            facts,
-            self.mark,
-        )))
+        Ok(Arc::new(VerifiedCertificate::new(leaf.clone(), chain, facts, self.mark)))
     }
 
     fn holds(&self, facts: &Facts, now: UnixTime) -> Result<(), VerifyError> {
         in_time((facts.not_before, facts.not_after), now)?;
-        match facts
-            .node_ids
-            .iter()
-            .find(|node_id| self.is_bad_node(node_id))
-        {
+        match facts.node_ids.iter().find(|node_id| self.is_bad_node(node_id)) {
             Some(bad) => Err(VerifyError::BadNode(*bad)),
             None => Ok(()),
         }
@@ -214,11 +200,7 @@ impl Trust {
     }
 
     pub(crate) fn naming(&self) -> Naming<'_> {
-        Naming {
-            overlay: &self.overlay,
-            length: self.node_id_length,
-            leniency: self.leniency,
-        }
+        Naming { overlay: &self.overlay, length: self.node_id_length, leniency: self.leniency }
     }
 
     /// True for a permitted self-signed certificate. An authority's own certificate is one too,
@@ -246,10 +228,8 @@ impl Trust {
     ) -> Result<Vec<Bytes>, VerifyError> {
         let refused = |error| chain_error(error, x509);
         let leaf = CertificateDer::from(leaf);
-        let intermediates: Vec<_> = intermediates
-            .iter()
-            .map(|der| CertificateDer::from(&der[..]))
-            .collect();
+        let intermediates: Vec<_> =
+            intermediates.iter().map(|der| CertificateDer::from(&der[..])).collect();
         let end_entity = EndEntityCert::try_from(&leaf).map_err(refused)?;
         let seconds = rustls_pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(
             now.as_secs(),
@@ -307,9 +287,7 @@ fn narrow(facts: &mut Facts, chain: &[Bytes]) -> Result<(), VerifyError> {
 fn chain_error(error: webpki::Error, x509: &X509Certificate<'_>) -> VerifyError {
     use webpki::Error;
     match error {
-        Error::UnknownIssuer => VerifyError::UnknownIssuer {
-            issuer: x509.issuer().to_string(),
-        },
+        Error::UnknownIssuer => VerifyError::UnknownIssuer { issuer: x509.issuer().to_string() },
         Error::CaUsedAsEndEntity => VerifyError::IsAuthority,
         Error::UnsupportedCertVersion => VerifyError::NotVersion3,
         Error::InvalidSignatureForPublicKey => VerifyError::BadCertificateSignature,
@@ -328,11 +306,8 @@ fn chain_error(error: webpki::Error, x509: &X509Certificate<'_>) -> VerifyError 
 
 /// Two trusts with equal marks accept the same certificates, bad-nodes and time aside.
 fn mark(settings: &TrustSettings<'_>) -> [u8; 32] {
-    let roots: Vec<[u8; 32]> = settings
-        .root_certs
-        .iter()
-        .map(|der| digest::sha256(&[der]))
-        .collect();
+    let roots: Vec<[u8; 32]> =
+        settings.root_certs.iter().map(|der| digest::sha256(&[der])).collect();
     let choices = [
         match settings.self_signed {
             None => 0,

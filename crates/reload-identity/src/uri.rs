@@ -24,8 +24,7 @@ pub fn node_uri(node_id: &NodeId, overlay: &str) -> String {
 
 /// True if a URI of a certificate is meant for RELOAD.
 pub(crate) fn is_reload_uri(uri: &str) -> bool {
-    uri.get(..SCHEME.len())
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+    uri.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
 }
 
 /// The Node-ID in a URI of a certificate, which must be for this overlay. The final slash may be
@@ -36,9 +35,7 @@ pub(crate) fn read_node_uri(
     length: NodeIdLength,
     leniency: Leniency,
 ) -> Result<NodeId, VerifyError> {
-    let bad = || VerifyError::BadReloadUri {
-        uri: uri.to_owned(),
-    };
+    let bad = || VerifyError::BadReloadUri { uri: uri.to_owned() };
     if !is_reload_uri(uri) {
         return Err(bad());
     }
@@ -76,15 +73,8 @@ fn unhex(digits: &str) -> Option<Vec<u8>> {
     if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return None;
     }
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
-    digits
-        .chunks_exact(2)
-        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
-        .collect()
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    digits.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
 #[cfg(test)]
@@ -113,10 +103,7 @@ mod tests {
 
     #[test]
     fn bare_form_is_read_only_by_the_lenient_switch() {
-        assert!(matches!(
-            strict(BARE),
-            Err(VerifyError::BadReloadUri { .. })
-        ));
+        assert!(matches!(strict(BARE), Err(VerifyError::BadReloadUri { .. })));
         assert_eq!(read(BARE, Leniency::Lenient), strict(FULL));
         assert_eq!(read(FULL, Leniency::Lenient), strict(FULL));
     }
@@ -124,10 +111,7 @@ mod tests {
     #[test]
     fn other_overlays_are_told_from_bad_uris() {
         let other = FULL.replace("example.org", "example.com");
-        assert!(matches!(
-            strict(&other),
-            Err(VerifyError::OtherOverlay { .. })
-        ));
+        assert!(matches!(strict(&other), Err(VerifyError::OtherOverlay { .. })));
         for bad in [
             "reload://0110001122334455@example.org/",
             "reload://0210000112233445566778899aabbccddee@example.org/",
@@ -138,16 +122,10 @@ mod tests {
             "reload://@example.org/",
             "reload://example.org/",
         ] {
-            assert!(
-                matches!(strict(bad), Err(VerifyError::BadReloadUri { .. })),
-                "{bad}"
-            );
+            assert!(matches!(strict(bad), Err(VerifyError::BadReloadUri { .. })), "{bad}");
         }
         let specifier = format!("{FULL}00");
-        assert!(matches!(
-            strict(&specifier),
-            Err(VerifyError::OtherOverlay { .. })
-        ));
+        assert!(matches!(strict(&specifier), Err(VerifyError::OtherOverlay { .. })));
     }
 
     #[test]
