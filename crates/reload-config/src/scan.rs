@@ -2,6 +2,7 @@
 //! (section 11.1), no DTD, and bounds on what would make the parser slow: it compares each
 //! attribute with all others of its tag, and copies all namespaces in scope at each declaration.
 
+use crate::element::is_blank;
 use crate::error::{ConfigError, shorten};
 
 /// The most bytes of a document: a ConfigUpdate has a 24-bit length (6.5.4.1).
@@ -34,6 +35,8 @@ fn check_encoding(text: &str) -> Result<(), ConfigError> {
     else {
         return Ok(());
     };
+    // `<?xml-stylesheet ... ?>` is no declaration.
+    let declaration = declaration.strip_prefix(is_blank).unwrap_or_default();
     let Some((_, rest)) = declaration.split_once("encoding") else {
         return Ok(());
     };
