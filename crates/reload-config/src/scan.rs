@@ -109,8 +109,12 @@ mod tests {
 
     #[test]
     fn utf8_is_taken_in_any_case_and_without_a_declaration() {
-        for prolog in ["", "<?xml version='1.0'?>", "<?xml version=\"1.0\" encoding = \"Utf-8\" ?>"]
-        {
+        for prolog in [
+            "",
+            "<?xml version='1.0'?>",
+            "<?xml-stylesheet encoding='latin1'?>",
+            "<?xml version=\"1.0\" encoding = \"Utf-8\" ?>",
+        ] {
             let text = format!("{prolog}<a/>");
             assert_eq!(scan(text.as_bytes()), Ok(text.as_str()));
             let marked = format!("\u{feff}{text}");
