@@ -156,7 +156,7 @@ impl CopyCursor {
     /// Takes as many values of `resource` as fit; none if none is left.
     fn pack<S: Store>(&mut self, store: &S, now: Now, resource: &ResourceId) -> Option<CopyBatch> {
         let mut packer = Packer::new(resource, self.replica_number, self.max_size);
-        for item in items_behind(store, resource, &self.at) {
+        for item in items_behind(store, resource, self.at.clone()) {
             if packer.offer(now, &item) == Offer::Full {
                 break;
             }
@@ -169,21 +169,24 @@ impl CopyCursor {
 /// The values of a resource behind a position, in order.
 fn items_behind<'a, S: Store>(
     store: &'a S,
-    resource: &ResourceId,
-    position: &Position,
-) -> Vec<Item<'a>> {
-    let (first_kind, start) = match position {
-        Position::Within(_, kind, key) => (Some(*kind), Bound::Excluded(key)),
-        Position::Start | Position::Behind(_) => (None, Bound::Unbounded),
+    resource: &'a ResourceId,
+    position: Position,
+) -> impl Iterator<Item = Item<'a>> {
+    let behind = match position {
+        Position::Within(_, kind, key) => Some((kind, key)),
+        Position::Start | Position::Behind(_) => None,
     };
-    let slots = store.slots(resource).filter(|(kind, _)| first_kind.is_none_or(|at| *kind >= at));
-    slots
-        .flat_map(|(kind, slot)| {
-            let from = if first_kind == Some(kind) { start } else { Bound::Unbounded };
-            let values = slot.values.range::<ValueKey, _>((from, Bound::Unbounded));
-            values.map(move |(key, value)| Item { kind, generation: slot.generation, key, value })
-        })
-        .collect()
+    store.slots(resource).flat_map(move |(kind, slot)| {
+        let from = match &behind {
+            Some((last, _)) if kind < *last => None,
+            Some((last, key)) if kind == *last => Some(Bound::Excluded(key)),
+            _ => Some(Bound::Unbounded),
+        };
+        let values = from.map(|from| slot.values.range::<ValueKey, _>((from, Bound::Unbounded)));
+        let generation = slot.generation;
+        let item = move |(key, value)| Item { kind, generation, key, value };
+        values.into_iter().flatten().map(item)
+    })
 }
 
 /// A value to copy.

@@ -6,6 +6,25 @@
 //! lie is behind [`Store`]; [`MemoryStore`] is the one in memory.
 //!
 //! A value can be put into a store only from a `VerifiedValue`: nothing unsigned gets in.
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use reload_config::ConfigurationBuilder;
+//! use reload_storage::{MemoryStore, Storage};
+//! use reload_wire::{Decode, FetchAns, KindId, Now, ResourceId, UnixTime};
+//!
+//! let configuration = ConfigurationBuilder::new_overlay("example.org").to_configuration()?;
+//! let storage = Storage::new(MemoryStore::new(), &configuration);
+//! let now = Now { mono: Instant::now(), wall: UnixTime::from_secs(1_800_000_000) };
+//!
+//! // Nothing is stored yet: the answer has a synthetic value (section 7.4.2.2).
+//! let request = storage.fetch_all_request(&ResourceId::from_u128(7), &[KindId(0xf000_0001)])?;
+//! let answer = storage.fetch(now, &request, Some(5000))?;
+//! let answer = FetchAns::decode_exact(&configuration.dialect(), &answer.body)?;
+//! assert_eq!(answer.kind_responses[0].values[0].lifetime, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod books;
 mod check;

@@ -98,8 +98,10 @@ pub struct StoredValue {
 const OVERHEAD: usize = 256;
 
 impl StoredValue {
-    /// The value of a request received at `received`; bytes are copied out of the message.
-    pub(crate) fn new(verified: &VerifiedValue, received: UnixTime) -> Self {
+    /// The value of a request received at the local time `received`; bytes are copied out of the
+    /// message. A store on disk makes values so when it opens, after they were verified again.
+    #[must_use]
+    pub fn new(verified: &VerifiedValue, received: UnixTime) -> Self {
         let data = verified.data();
         Self {
             storage_time: data.storage_time,

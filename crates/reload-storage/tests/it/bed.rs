@@ -227,12 +227,15 @@ pub fn values_of(answer: &Answer, model: DataModel) -> (u64, Vec<Fetched>) {
     (response.generation, response.values.iter().map(fetched).collect())
 }
 
-/// A StoreReq before its values are signed: storage time, lifetime and value of each.
+/// Storage time, lifetime and value of each.
+pub type Values = Vec<(u64, u32, StoredDataValue)>;
+
+/// A StoreReq before its values are signed: Kind, generation counter and values.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub resource: ResourceId,
     pub replica_number: u8,
-    pub kinds: Vec<(KindId, u64, Vec<(u64, u32, StoredDataValue)>)>,
+    pub kinds: Vec<(KindId, u64, Values)>,
 }
 
 impl Request {
@@ -245,12 +248,7 @@ impl Request {
         Self::new(resource).kind(kind, 0, vec![(time, LIFETIME, value)])
     }
 
-    pub fn kind(
-        mut self,
-        kind: KindId,
-        generation: u64,
-        values: Vec<(u64, u32, StoredDataValue)>,
-    ) -> Self {
+    pub fn kind(mut self, kind: KindId, generation: u64, values: Values) -> Self {
         self.kinds.push((kind, generation, values));
         self
     }
