@@ -128,6 +128,22 @@ struct File {
     structure: Vec<Structure>,
 }
 
+/// A whole message.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// What it is.
+    pub name: String,
+    /// The bytes.
+    pub hex: Hex,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageFile {
+    message: Vec<Message>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ForeignFile {
@@ -165,6 +181,14 @@ pub fn structures() -> Result<Vec<Structure>, VectorError> {
 /// The file cannot be read or has another form.
 pub fn foreign() -> Result<Vec<Foreign>, VectorError> {
     Ok(read::<ForeignFile>(folder().join("foreign.toml"))?.message)
+}
+
+/// Whole messages, at least one of every method.
+///
+/// # Errors
+/// The file cannot be read or has another form.
+pub fn messages() -> Result<Vec<Message>, VectorError> {
+    Ok(read::<MessageFile>(folder().join("messages.toml"))?.message)
 }
 
 fn read<T: for<'de> Deserialize<'de>>(path: PathBuf) -> Result<T, VectorError> {

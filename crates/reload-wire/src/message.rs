@@ -44,7 +44,8 @@ impl MessageParts {
         let total = usize::try_from(header.length).unwrap_or(usize::MAX);
         let in_message = |error: DecodeError| error.rooted("message", total);
         if !header.fragment.is_whole() {
-            return Err(in_message(DecodeError::new(Fault::Fragment, rest)));
+            let error = DecodeError::new(Fault::Fragment, rest).inside("fragment");
+            return Err(in_message(error));
         }
         let (contents, taken) =
             MessageContents::decode_shared(dialect, rest).map_err(in_message)?;
@@ -70,4 +71,42 @@ impl MessageParts {
 pub fn peek_message_code(rest: &[u8]) -> Option<MessageCode> {
     let code = rest.first_chunk::<2>()?;
     Some(MessageCode(u16::from_be_bytes(*code)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fragment, TransactionId};
+
+    fn header(fragment: Fragment) -> ForwardingHeader {
+        ForwardingHeader {
+            overlay: 1,
+            configuration_sequence: 0,
+            ttl: 1,
+            fragment,
+            length: 0,
+            transaction_id: TransactionId(1),
+            max_response_length: 0,
+            via_list: Vec::new(),
+            destination_list: Vec::new(),
+            options: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_fragment_is_no_whole_message() {
+        let header = header(Fragment { last: true, offset: 256 });
+        let message = header.join(b"rest", 100).unwrap();
+        let error = MessageParts::decode(&Dialect::default(), &message).unwrap_err();
+        assert_eq!((error.fault(), error.field().as_str()), (Fault::Fragment, "message.fragment"));
+    }
+
+    #[test]
+    fn a_message_above_its_limit_is_not_written() {
+        let message = crate::MessageContents::new(MessageCode::PING_REQUEST, Bytes::new());
+        let rest = message.to_bytes().unwrap();
+        let header = header(Fragment::WHOLE);
+        assert_eq!(header.join(&rest, 48).unwrap().len(), 48);
+        assert_eq!(header.join(&rest, 47), Err(EncodeError::Limit { limit: 47 }));
+    }
 }
