@@ -31,6 +31,9 @@ impl SigningRequest {
             PublicKey::P384(_) => return Err(IssueError::UnsupportedKey("P-384".to_owned())),
             _ => request.verify_signature().map_err(|_| IssueError::RequestSignature)?,
         }
+        if request.signature_value.unused_bits != 0 {
+            return Err(IssueError::RequestSignature);
+        }
         Ok(Self { spki: Bytes::copy_from_slice(key.raw), user: requested_user(&request) })
     }
 

@@ -11,6 +11,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use webpki::EndEntityCert;
+use x509_parser::asn1_rs::{Any, FromDer};
 use x509_parser::certificate::X509Certificate;
 
 /// Which certificates an overlay accepts: made anew for each configuration, shared by all checks.
@@ -209,7 +210,7 @@ impl Trust {
         if x509.subject().as_raw() != x509.issuer().as_raw() {
             return Ok(false);
         }
-        match (x509.verify_signature(None), self.self_signed) {
+        match (own_signature(x509), self.self_signed) {
             (Ok(()), Some(_)) => Ok(true),
             (Ok(()), None) if x509.is_ca() => Err(VerifyError::IsAuthority),
             (Ok(()), None) => Err(VerifyError::SelfSignedNotPermitted),
@@ -250,6 +251,33 @@ impl Trust {
             .map(|found| Bytes::copy_from_slice(&found.der()))
             .collect())
     }
+}
+
+/// The signature by the key within. A certificate that someone changed outside of the signed part
+/// would have another hash but the same meaning, so no slack is given there.
+fn own_signature(x509: &X509Certificate<'_>) -> Result<(), VerifyError> {
+    let exact = x509.signature_value.unused_bits == 0 && names_algorithm_twice(x509).is_some();
+    match x509.verify_signature(None) {
+        Ok(()) if exact => Ok(()),
+        _ => Err(VerifyError::BadCertificateSignature),
+    }
+}
+
+/// The algorithm outside of the signed part is byte for byte the one inside (RFC 5280 4.1.1.2).
+fn names_algorithm_twice(x509: &X509Certificate<'_>) -> Option<()> {
+    let signed: &[u8] = x509.tbs_certificate.as_ref();
+    let (_, certificate) = Any::from_der(x509.as_raw()).ok()?;
+    let (outer, _) = element(certificate.data.get(signed.len()..)?)?;
+    let (_, signed) = Any::from_der(signed).ok()?;
+    let (_version, rest) = element(signed.data)?;
+    let (_serial, rest) = element(rest)?;
+    rest.starts_with(outer).then_some(())
+}
+
+/// The first DER element with its tag and length, and what follows.
+fn element(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (rest, _) = Any::from_der(input).ok()?;
+    input.split_at_checked(input.len() - rest.len())
 }
 
 /// RELOAD asks nothing of extendedKeyUsage: a node is client and server.
