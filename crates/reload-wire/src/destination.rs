@@ -1,4 +1,5 @@
-//! `Destination` (section 6.3.2.2): an entry of a via list or a destination list, in the long form of
+//! `Destination` (section 6.3.2.2): an entry of a via list or a destination list, in the long form
+//! of
 //! type, length and value or in the two-byte form of an opaque id. Whether an entry may stand where
 //! it stands is decided above.
 

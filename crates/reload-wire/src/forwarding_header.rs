@@ -119,7 +119,8 @@ impl ForwardingHeader {
         Ok((header, message.slice(header_size..)))
     }
 
-    /// The message of this header and what follows it, with the right length. `rest` is copied once.
+    /// The message of this header and what follows it, with the right length. `rest` is copied
+    /// once.
     ///
     /// # Errors
     /// The message would have more than `limit` bytes, or a list is too long.

@@ -1,4 +1,5 @@
-//! `StoredDataSpecifier` and what is inside (section 7.4.2.1): which values a Fetch or a Stat asks for.
+//! `StoredDataSpecifier` and what is inside (section 7.4.2.1): which values a Fetch or a Stat asks
+//! for.
 //! Like a value, the specifier has no tag: it stays raw until the data model is known.
 
 use bytes::Bytes;

@@ -1,4 +1,5 @@
-//! `NodeId` (section 6.3.1.1): 16 to 20 bytes, the same number all over an overlay, without a length
+//! `NodeId` (section 6.3.1.1): 16 to 20 bytes, the same number all over an overlay, without a
+//! length
 //! on the wire. Says nothing of rings and distances; those belong to the topology plug-in.
 
 use std::fmt;

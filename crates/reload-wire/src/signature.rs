@@ -1,4 +1,5 @@
-//! `Signature` and `SignerIdentity` (section 6.3.4): how a signature is written down. What is signed,
+//! `Signature` and `SignerIdentity` (section 6.3.4): how a signature is written down. What is
+//! signed,
 //! and whether it is right, belongs to the identity crate.
 
 use bytes::Bytes;

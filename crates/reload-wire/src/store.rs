@@ -1,4 +1,5 @@
-//! `StoreReq` and `StoreAns` (section 7.4.1). Whether a Store is taken is decided by the storage crate.
+//! `StoreReq` and `StoreAns` (section 7.4.1). Whether a Store is taken is decided by the storage
+//! crate.
 
 use crate::{
     Decode, Decoded, Dialect, Encode, EncodeError, KindId, NodeId, ResourceId, StoredData, Writer,

@@ -11,7 +11,8 @@ use crate::{
 /// A stored value.
 ///
 /// Nothing on the wire says where the value ends and the signature starts. Decoding tries the three
-/// data models in turn, and then every byte, so that a value of an unknown Kind can be read too. Who
+/// data models in turn, and then every byte, so that a value of an unknown Kind can be read too.
+/// Who
 /// knows the model asks [`StoredData::open`], which splits by that model alone: bytes made to fit
 /// two models are then read by the right one.
 #[derive(Clone, Debug, PartialEq, Eq)]

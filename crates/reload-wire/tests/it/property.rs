@@ -17,6 +17,13 @@ fn dialects() -> impl Strategy<Value = Dialect> {
     (16_u8..=20).prop_map(|length| Dialect::new(NodeIdLength::new(length).unwrap()))
 }
 
+/// A dialect and a value of it.
+fn with_dialect<S: Strategy>(
+    value: fn(Dialect) -> S,
+) -> impl Strategy<Value = (Dialect, S::Value)> {
+    dialects().prop_flat_map(move |dialect| (Just(dialect), value(dialect)))
+}
+
 fn node_id(dialect: Dialect) -> impl Strategy<Value = NodeId> {
     vec(any::<u8>(), dialect.node_id_length.get()).prop_map(|id| NodeId::new(&id).unwrap())
 }
@@ -163,13 +170,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn headers_go_both_ways((dialect, header) in dialects().prop_flat_map(|dialect| (Just(dialect), header(dialect)))) {
+    fn headers_go_both_ways((dialect, header) in with_dialect(header)) {
         check(&dialect, &header);
     }
 
     #[test]
     fn joined_messages_split_into_their_header_and_the_same_rest(
-        (dialect, mut header) in dialects().prop_flat_map(|dialect| (Just(dialect), header(dialect))),
+        (dialect, mut header) in with_dialect(header),
         rest in bytes(300),
     ) {
         let message = header.join(&rest, MAX_MESSAGE_SIZE).unwrap();
@@ -185,7 +192,7 @@ proptest! {
 
     #[test]
     fn route_queries_go_both_ways(
-        (dialect, destination) in dialects().prop_flat_map(|dialect| (Just(dialect), destination(dialect))),
+        (dialect, destination) in with_dialect(destination),
         send_update: bool,
         overlay_specific_data in bytes(40),
     ) {
@@ -223,7 +230,8 @@ proptest! {
         candidates in vec(candidate(), 0..4),
         send_update: bool,
     ) {
-        check(&Dialect::default(), &AttachReqAns { ufrag, password, role, candidates, send_update });
+        let attach = AttachReqAns { ufrag, password, role, candidates, send_update };
+        check(&Dialect::default(), &attach);
     }
 
     #[test]
@@ -256,7 +264,7 @@ proptest! {
     }
 
     #[test]
-    fn chord_updates_go_both_ways((dialect, update) in dialects().prop_flat_map(|dialect| (Just(dialect), chord_update(dialect)))) {
+    fn chord_updates_go_both_ways((dialect, update) in with_dialect(chord_update)) {
         check(&dialect, &update);
     }
 
