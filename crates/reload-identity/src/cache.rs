@@ -1,10 +1,12 @@
 //! Certificates that were verified once, by hash, so that a message costs one signature check.
 //! Bounded: the least recently used goes. It says nothing of validity now; the checks ask again.
 
-use crate::data::value_identities;
 use crate::signer::x509_bucket;
 use crate::{VerifiedCertificate, digest};
-use reload_wire::{Dialect, GenericCertificate, MessageParts, SignerIdentity};
+use reload_wire::{
+    Decode, Dialect, FetchAns, GenericCertificate, MessageCode, MessageContents, MessageParts,
+    SignerIdentity, StoreReq, StoredData,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -129,5 +131,22 @@ impl CertificateCache {
                 self.by_node_id.remove(node_id_hash);
             }
         }
+    }
+}
+
+/// The signer identities of the values in a Store request or Fetch answer: what to look for in a
+/// cache. Empty for other bodies and for bodies that do not decode.
+fn value_identities(dialect: &Dialect, contents: &MessageContents) -> Vec<SignerIdentity> {
+    let identity = |stored: StoredData| stored.signature.identity;
+    match contents.code {
+        MessageCode::STORE_REQUEST => StoreReq::decode_exact(dialect, &contents.body)
+            .map(|request| request.kind_data.into_iter().flat_map(|data| data.values))
+            .map(|values| values.map(identity).collect())
+            .unwrap_or_default(),
+        MessageCode::FETCH_ANSWER => FetchAns::decode_exact(dialect, &contents.body)
+            .map(|answer| answer.kind_responses.into_iter().flat_map(|data| data.values))
+            .map(|values| values.map(identity).collect())
+            .unwrap_or_default(),
+        _ => Vec::new(),
     }
 }

@@ -1,9 +1,10 @@
 //! The checks of a message as one job without ties: the node collects what is known, another
 //! thread runs it, the node takes the result (all of it is `Send + 'static`). No threads here.
 
-use crate::data::{check_fetch, check_store};
+use crate::fetch_answer::check_fetch;
 use crate::message::check_message;
 use crate::signer::Finder;
+use crate::store_request::check_store;
 use crate::{
     Credentials, CredentialsError, FetchedValues, KindModels, Message, StoreReq, Trust,
     ValuesError, Verified, VerifiedCertificate, VerifyError, seal,

@@ -47,14 +47,17 @@ mod csr;
 mod data;
 mod digest;
 mod error;
+mod fetch_answer;
 mod issue;
 mod job;
 mod key;
+mod kind_models;
 mod message;
 mod self_signed;
 mod signer;
 #[cfg(feature = "simulation")]
 mod simulation;
+mod store_request;
 mod trust;
 mod uri;
 mod verified;
@@ -66,21 +69,21 @@ pub use configuration::{
 };
 pub use credentials::Credentials;
 pub use csr::SigningRequest;
-pub use data::{
-    FetchedKind, FetchedValues, KindModels, StoreReq, VerifiedKindData, VerifiedValue, sign_value,
-    synthetic_signature, verify_fetch_answer, verify_store, verify_value,
-};
+pub use data::{VerifiedValue, sign_value, synthetic_signature, verify_value};
 pub use error::{
     ConfigurationError, CredentialsError, IssueError, TrustError, ValuesError, VerifyError,
 };
+pub use fetch_answer::{FetchedKind, FetchedValues, verify_fetch_answer};
 pub use issue::{
     Issuer, Validity, certificates_from_pem, certificates_to_pem, is_mailbox, random_node_id,
 };
 pub use job::{Checked, SealJob, VerifyJob};
 pub use key::{Algorithm, KeyPair};
+pub use kind_models::KindModels;
 pub use message::{Message, seal, seal_raw, verify_message};
 pub use self_signed::derived_node_ids;
 pub use signer::Signer;
+pub use store_request::{StoreReq, VerifiedKindData, verify_store};
 pub use trust::{Trust, TrustSettings};
 pub use uri::node_uri;
 pub use verified::Verified;
