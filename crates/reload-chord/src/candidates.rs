@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::ring::Position;
+use crate::ring::{Position, clockwise};
 
 /// How long a name counts after it was heard last: a few quick rounds of Updates (ours).
 const FRESH: Duration = Duration::from_secs(120);
-/// A bound on each list, against peers that name many.
-const MOST: usize = 512;
+/// A bound on each list, against peers that name many: all fingers and as many again.
+const MOST: usize = 256;
 
 #[derive(Clone, Copy, Debug)]
 struct Heard {
@@ -28,14 +28,28 @@ struct Suspect {
 pub(crate) struct Candidates {
     heard: BTreeMap<Position, Heard>,
     suspects: BTreeMap<Position, Suspect>,
+    changed: bool,
 }
 
 impl Candidates {
-    /// `via` names `node` as a peer.
-    pub(crate) fn hear(&mut self, node: Position, via: Position, at: Instant) {
-        if self.heard.len() < MOST || self.heard.contains_key(&node) {
-            self.heard.insert(node, Heard { via, at });
+    /// `via` names `node` as a peer. When there are too many, the one farthest from `me` goes.
+    pub(crate) fn hear(&mut self, me: Position, node: Position, via: Position, at: Instant) {
+        self.changed |= self.heard.insert(node, Heard { via, at }).is_none();
+        if self.heard.len() > MOST {
+            let distance = |peer: &Position| clockwise(me, *peer).min(clockwise(*peer, me));
+            let farthest = self.heard.keys().copied().max_by_key(distance);
+            farthest.map(|peer| self.heard.remove(&peer));
         }
+    }
+
+    /// Somebody else may be worth an Attach now.
+    pub(crate) fn wake(&mut self) {
+        self.changed = true;
+    }
+
+    /// Whether anything changed since the last call.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// The peer from which `node` was learned.
@@ -72,7 +86,7 @@ impl Candidates {
 
     /// `node` is there after all.
     pub(crate) fn trust(&mut self, node: Position) {
-        self.suspects.remove(&node);
+        self.changed |= self.suspects.remove(&node).is_some();
     }
 
     /// Drops what is old.
@@ -92,6 +106,7 @@ impl Candidates {
             self.suspects.pop_first();
         }
         self.suspects.insert(node, Suspect { failures, until });
+        self.changed = true;
     }
 }
 
@@ -104,7 +119,7 @@ mod tests {
     fn a_failed_candidate_is_tried_twice_and_then_rests() {
         let now = Instant::now();
         let mut candidates = Candidates::default();
-        candidates.hear(7, 1, now);
+        candidates.hear(0, 7, 1, now);
         candidates.failed(7, now);
         assert!(candidates.usable(now).contains(&7));
         candidates.failed(7, now);
@@ -114,10 +129,22 @@ mod tests {
     }
 
     #[test]
+    fn of_too_many_names_the_nearest_stay() {
+        let now = Instant::now();
+        let mut candidates = Candidates::default();
+        for node in 1..=2 * MOST {
+            candidates.hear(0, u128::try_from(node).unwrap(), 1, now);
+        }
+        let usable = candidates.usable(now);
+        assert_eq!(usable.len(), MOST);
+        assert!(usable.contains(&1) && !usable.contains(&u128::MAX));
+    }
+
+    #[test]
     fn a_name_not_heard_again_is_dropped() {
         let now = Instant::now();
         let mut candidates = Candidates::default();
-        candidates.hear(7, 1, now);
+        candidates.hear(0, 7, 1, now);
         candidates.expire(now + FRESH);
         assert!(candidates.usable(now).is_empty());
     }

@@ -63,6 +63,7 @@ impl Chord {
     pub(crate) fn on_link_down(&mut self, peer: Position) {
         let routed = self.links.is_routed(peer);
         self.links.down(peer);
+        self.candidates.wake();
         if routed {
             self.on_peer_lost(peer);
         }

@@ -215,6 +215,7 @@ impl Chord {
     pub(crate) fn become_peer(&mut self) {
         self.timers.clear(Timer::Join);
         self.stage = Stage::Peer;
+        self.candidates.wake();
         self.event(TopologyEvent::Joined);
         self.owe_all(Contents::Ready); // section 10.5, step 9; clients and fingers get peer_ready
         self.on_became_peer();
@@ -327,6 +328,7 @@ impl Chord {
         if let Stage::Joining(joining) = &mut self.stage {
             joining.step = step;
         }
+        self.candidates.wake();
     }
 
     fn enter(&mut self, step: Step, name: &'static str, peer: Option<Position>) {

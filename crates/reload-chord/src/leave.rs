@@ -147,7 +147,7 @@ impl Chord {
         let (ChordLeaveData::FromSucc(peers) | ChordLeaveData::FromPred(peers)) = data;
         for peer in peers.iter().filter_map(position) {
             if peer != self.me && peer != from && !self.links.is_routed(peer) {
-                self.candidates.hear(peer, from, self.now());
+                self.candidates.hear(self.me, peer, from, self.now());
             }
         }
     }

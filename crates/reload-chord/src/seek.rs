@@ -18,7 +18,7 @@ const CROSSING: Duration = Duration::from_secs(3);
 impl Chord {
     /// Attaches to every known peer that is nearer than an entry of the Neighbor Table.
     pub(crate) fn seek_neighbors(&mut self) {
-        if !self.serves() && !self.join_seeks() {
+        if !(self.serves() || self.join_seeks()) || !self.candidates.take_changed() {
             return;
         }
         let now = self.now();
@@ -45,6 +45,7 @@ impl Chord {
 
     pub(crate) fn on_seek_timer(&mut self) {
         self.candidates.expire(self.now());
+        self.candidates.wake();
     }
 
     /// Attaches to a node, source-routed through the peer from which it was learned (section 10.6).
@@ -76,6 +77,7 @@ impl Chord {
     }
 
     pub(crate) fn on_reached(&mut self, peer: Position, result: Result<Position, Failure>) {
+        self.candidates.wake();
         match result {
             Ok(_) => {
                 self.links.up(peer);

@@ -26,6 +26,8 @@ const PARALLEL: usize = 16;
 pub(crate) struct Rounds {
     /// Quick rounds that were made since the last change.
     quick: usize,
+    /// The next quick round goes to the connections that are no neighbors, too.
+    widely: bool,
     /// The neighbor that had its periodic Update last.
     last: Option<Position>,
     /// Bit i-1: entry i was attached to at the present size of the ring.
@@ -58,11 +60,19 @@ impl Chord {
         self.timers.set_earlier(Timer::QuickRound, self.now() + pause);
     }
 
+    /// A burst of changes is told to the connections that are no neighbors in one Update.
+    pub(crate) fn tell_others_soon(&mut self) {
+        self.rounds.widely = true;
+    }
+
     pub(crate) fn on_quick_round(&mut self) {
         if !self.serves() {
             return;
         }
         self.owe_neighbors();
+        if std::mem::take(&mut self.rounds.widely) {
+            self.owe_all(Contents::Ready);
+        }
         self.rounds.quick += 1;
         if let Some(pause) = QUICK.get(self.rounds.quick) {
             let pause = self.jitter(Duration::from_secs(*pause));

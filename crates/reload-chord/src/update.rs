@@ -151,7 +151,7 @@ impl Chord {
         let now = self.now();
         for peer in view.peers().filter(|peer| *peer != self.me && *peer != from) {
             if !self.links.is_routed(peer) {
-                self.candidates.hear(peer, from, now);
+                self.candidates.hear(self.me, peer, from, now);
             }
         }
     }
@@ -163,6 +163,7 @@ impl Chord {
             return;
         }
         let old = std::mem::replace(&mut self.neighbors, table);
+        self.candidates.wake();
         if self.serves() {
             self.on_neighbors_changed(&old, cause);
         }
@@ -181,7 +182,8 @@ impl Chord {
         } else if self.settings.reactive && cause == Cause::Failure {
             self.owe_neighbors(); // section 10.7.1
         } else if self.settings.reactive {
-            self.owe_all(Contents::Ready); // section 10.7.3
+            self.owe_neighbors();
+            self.tell_others_soon(); // every connection: section 10.7.3
         }
         self.on_replica_set_changed(cause);
         self.start_quick_rounds();

@@ -38,8 +38,8 @@ fn three_adjacent_crashes_leave_a_whole_ring() {
     for seed in 20..30 {
         let (mut net, mut ids) = ring_in_turn(seed, 24);
         ids.sort_unstable();
-        for at in 3..6 {
-            net.crash(ids[at]);
+        for id in &ids[3..6] {
+            net.crash(*id);
         }
         net.run_secs(30);
         net.check_ring(21);
@@ -95,6 +95,51 @@ fn a_peer_that_loses_every_link_at_once_is_isolated_and_joins_again() {
     net.run_secs(60);
     net.check_ring(8);
     net.check_routes(10);
+}
+
+#[test]
+fn two_rings_that_meet_become_one() {
+    for seed in 40..45 {
+        let mut net = crate::network::Network::new(seed);
+        let mut ids = Vec::new();
+        for ring in 0..2 {
+            for at in 0..8 {
+                let id = net.random_id();
+                ids.push(id);
+                if at == 0 {
+                    net.found(id)
+                } else {
+                    net.join(id, ids[ring * 8])
+                }
+                net.run_secs(2);
+            }
+        }
+        net.run_secs(20);
+        net.join_again(ids[3], ids[10]);
+        net.run_secs(120);
+        net.check_ring(16);
+        net.check_routes(10);
+    }
+}
+
+#[test]
+fn without_reactive_recovery_the_ring_is_repaired_too() {
+    let mut net = crate::network::Network::new(50);
+    net.reactive = false;
+    let mut ids: Vec<_> = (0..20).map(|_| net.random_id()).collect();
+    net.found(ids[0]);
+    for id in &ids[1..] {
+        net.join(*id, ids[0]);
+        net.run_secs(5);
+    }
+    net.run_secs(60);
+    net.check_ring(20);
+    ids.sort_unstable();
+    net.crash(ids[5]);
+    net.crash(ids[6]);
+    net.run_secs(60);
+    net.check_ring(18);
+    net.check_routes(20);
 }
 
 #[test]

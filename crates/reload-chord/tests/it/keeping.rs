@@ -31,7 +31,7 @@ fn check_copies(net: &Network, model: &BTreeMap<Id, u64>) {
     let peers = net.peers();
     for key in model.keys() {
         let owner = net.owner(*key);
-        let at = peers.iter().position(|peer| *peer == owner).unwrap();
+        let at = peers.iter().position(|peer| *peer == owner).expect("a peer");
         for by in 0..3.min(peers.len()) {
             let holder = peers[(at + by) % peers.len()];
             assert!(net.nodes[&holder].values.contains_key(key), "{key:x} at {holder:x}, {by}");

@@ -8,3 +8,4 @@ mod leaving;
 mod network;
 mod requests;
 mod routing;
+mod soak;

@@ -33,6 +33,7 @@ pub(crate) struct Network {
     pub(crate) loss: f64,
     pub(crate) ping_interval: u32,
     pub(crate) update_interval: u32,
+    pub(crate) reactive: bool,
     pub(crate) failed_joins: usize,
     pub(crate) trace: bool,
     pub(crate) sent: BTreeMap<&'static str, usize>,
@@ -105,6 +106,7 @@ impl Network {
             loss: 0.0,
             ping_interval: 3600,
             update_interval: 600,
+            reactive: true,
             failed_joins: 0,
             trace: std::env::var_os("TRACE").is_some(),
             sent: BTreeMap::new(),
@@ -112,7 +114,8 @@ impl Network {
     }
 
     fn clock(&self) -> Now {
-        let wall = UnixTime(u64::try_from((self.now - self.start).as_millis()).unwrap());
+        let wall =
+            UnixTime(u64::try_from((self.now - self.start).as_millis()).expect("it is there"));
         Now { mono: self.now, wall }
     }
 
@@ -124,7 +127,8 @@ impl Network {
         let mut config = ChordConfig::new(NodeId::from_u128(me), role, self.rng.random());
         config.ping_interval = self.ping_interval;
         config.update_interval = self.update_interval;
-        let chord = Chord::new(&config).unwrap();
+        config.reactive = self.reactive;
+        let chord = Chord::new(&config).expect("it is there");
         self.next += 1;
         let life = self.next;
         let values = BTreeMap::new();
@@ -210,7 +214,7 @@ impl Network {
             return false;
         };
         let target = ResourceId::from_u128(key);
-        let node = self.nodes.get_mut(&owner).unwrap();
+        let node = self.nodes.get_mut(&owner).expect("it is there");
         node.values.insert(key, value);
         for to in node.chord.replicas(&target) {
             let event = Event::Replica { to: id(&to), from: owner, key, value };
@@ -420,7 +424,7 @@ impl Network {
             }
             Action::Copy { task, to, range, .. } => self.copy(me, task, id(&to), range),
             Action::Forget { keep } => {
-                let node = self.nodes.get_mut(&me).unwrap();
+                let node = self.nodes.get_mut(&me).expect("it is there");
                 node.values.retain(|key, _| holds(&keep, *key));
             }
             Action::Release(_) => {}
@@ -445,7 +449,7 @@ impl Network {
             }
             _ => {}
         }
-        self.nodes.get_mut(&me).unwrap().events.push(event);
+        self.nodes.get_mut(&me).expect("it is there").events.push(event);
     }
 
     fn begin(&mut self, me: Id, task: TaskId) -> u64 {

@@ -27,7 +27,7 @@ impl Rig {
     fn new(me: u128) -> Self {
         let config = ChordConfig::new(node(me), Role::Peer, 1);
         let now = Now { mono: Instant::now(), wall: UnixTime(0) };
-        Self { chord: Chord::new(&config).unwrap(), now }
+        Self { chord: Chord::new(&config).expect("it is there"), now }
     }
 
     fn founded(me: u128) -> Self {
@@ -63,7 +63,7 @@ impl Rig {
         let list = |ids: &[u128]| ids.iter().copied().map(node).collect();
         let (predecessors, successors) = (list(predecessors), list(successors));
         let kind = ChordUpdateKind::Neighbors { predecessors, successors };
-        let body = ChordUpdate { uptime: 1, kind }.to_bytes().unwrap();
+        let body = ChordUpdate { uptime: 1, kind }.to_bytes().expect("it is there");
         self.request(from, true, TopologyRequest::Update(body))
     }
 
@@ -102,7 +102,7 @@ fn refusal(actions: &[Action]) -> Option<ErrorCode> {
 fn copies(actions: &[Action]) -> Vec<(TaskId, u128, Range, CopyReason)> {
     let copy = |action: &Action| match action {
         Action::Copy { task, to, range, reason } => {
-            Some((*task, to.to_u128().unwrap(), range.clone(), *reason))
+            Some((*task, to.to_u128().expect("it is there"), range.clone(), *reason))
         }
         _ => None,
     };
@@ -112,8 +112,8 @@ fn copies(actions: &[Action]) -> Vec<(TaskId, u128, Range, CopyReason)> {
 fn updates(actions: &[Action]) -> Vec<(u128, ChordUpdateKind)> {
     let update = |action: &Action| match action {
         Action::Update { to, body, .. } => {
-            let update = ChordUpdate::decode_exact(&Dialect::default(), body).unwrap();
-            Some((to.to_u128().unwrap(), update.kind))
+            let update = ChordUpdate::decode_exact(&Dialect::default(), body).expect("it is there");
+            Some((to.to_u128().expect("it is there"), update.kind))
         }
         _ => None,
     };
@@ -126,7 +126,7 @@ fn range(after: u128, through: u128) -> Range {
 
 #[test]
 fn only_node_ids_of_sixteen_bytes_are_taken() {
-    let config = ChordConfig::new(NodeId::new(&[1; 20]).unwrap(), Role::Peer, 1);
+    let config = ChordConfig::new(NodeId::new(&[1; 20]).expect("it is there"), Role::Peer, 1);
     assert_eq!(Chord::new(&config).err(), Some(ChordError::NodeIdLength(20)));
 }
 
@@ -325,7 +325,9 @@ fn a_route_query_tells_the_next_hop() {
         let actions = rig.request(50, true, TopologyRequest::RouteQuery(query));
         let Action::Answer { result, .. } = &actions[0] else { panic!("{actions:?}") };
         result.clone().map(|body| {
-            ChordRouteQueryAns::decode_exact(&Dialect::default(), &body).unwrap().next_peer
+            ChordRouteQueryAns::decode_exact(&Dialect::default(), &body)
+                .expect("it is there")
+                .next_peer
         })
     };
     assert_eq!(ask(Destination::Resource(ResourceId::from_u128(40))), Ok(node(50)));
