@@ -39,15 +39,10 @@ pub struct LinkSettings {
 }
 
 impl LinkSettings {
-    /// The usual bounds: 512 messages, 1 MiB.
+    /// The usual bounds: 1024 messages, 4 MiB.
     #[must_use]
     pub const fn new(dialect: Dialect, max_message_size: u32) -> Self {
-        Self {
-            dialect,
-            max_message_size,
-            queue_messages: 512,
-            queue_bytes: 1 << 20,
-        }
+        Self { dialect, max_message_size, queue_messages: 512, queue_bytes: 1 << 20 }
     }
 }
 
@@ -151,10 +146,7 @@ impl FrameLink {
             return Err(SendError::Closed);
         }
         if message.len() > self.limit {
-            return Err(SendError::TooLarge {
-                size: message.len(),
-                limit: self.limit,
-            });
+            return Err(SendError::TooLarge { size: message.len(), limit: self.limit });
         }
         let no_room = !self.queue.is_empty()
             && (self.queue.len() >= self.queue_messages
@@ -224,10 +216,7 @@ impl FrameLink {
             state: self.liveness.state(),
             rtt: round_trip.rtt(),
             rto: round_trip.rto(),
-            counters: Counters {
-                acks_missing: self.liveness.acks_missing(),
-                ..self.counters
-            },
+            counters: Counters { acks_missing: self.liveness.acks_missing(), ..self.counters },
             unacknowledged: self.liveness.unacknowledged(),
             queued: self.queue.len(),
         }
@@ -254,13 +243,11 @@ impl FrameLink {
     fn on_change(&mut self, change: Option<Change>) {
         let event = match change {
             None => return,
-            Some(Change::Failing) => FrameEvent::Failing {
-                unacknowledged: self.take_unacknowledged(),
-            },
+            Some(Change::Failing) => {
+                FrameEvent::Failing { unacknowledged: self.take_unacknowledged() }
+            }
             Some(Change::Restored) => FrameEvent::Restored,
-            Some(Change::Dead) => FrameEvent::Dead {
-                unacknowledged: self.take_unacknowledged(),
-            },
+            Some(Change::Dead) => FrameEvent::Dead { unacknowledged: self.take_unacknowledged() },
         };
         self.events.push_back(event);
     }

@@ -72,11 +72,7 @@ impl Liveness {
 
     pub(crate) fn on_sent(&mut self, now: Instant, sequence: u32, message: Bytes) {
         self.sent_bytes += message.len();
-        self.sent.push_back(Sent {
-            sequence,
-            at: now,
-            message,
-        });
+        self.sent.push_back(Sent { sequence, at: now, message });
     }
 
     /// An ACK of `sequence`. TLS keeps the order, so it also settles what was sent before: those
@@ -85,11 +81,7 @@ impl Liveness {
         let first = self.sent.front()?.sequence;
         let index = usize::try_from(sequence.wrapping_sub(first)).ok()?;
         let sent = self.sent.get(index)?.at;
-        let settled: usize = self
-            .sent
-            .drain(..=index)
-            .map(|sent| sent.message.len())
-            .sum();
+        let settled: usize = self.sent.drain(..=index).map(|sent| sent.message.len()).sum();
         self.sent_bytes -= settled;
         self.acks_missing += u64::try_from(index).unwrap_or(u64::MAX);
         self.last_ack = Some(now);
@@ -122,10 +114,7 @@ impl Liveness {
     /// ACK is still life.
     pub(crate) fn take_messages(&mut self) -> Vec<Bytes> {
         self.sent_bytes = 0;
-        let messages = self
-            .sent
-            .iter_mut()
-            .map(|sent| std::mem::take(&mut sent.message));
+        let messages = self.sent.iter_mut().map(|sent| std::mem::take(&mut sent.message));
         messages.filter(|message| !message.is_empty()).collect()
     }
 
@@ -160,11 +149,7 @@ impl Liveness {
     /// RTO at most, so that a longer path is learnt and the next pause is still seen in time.
     fn measure(&mut self, sample: Duration) {
         let failing = matches!(self.state, LinkState::Failing { .. });
-        let limit = if failing {
-            self.round_trip.rto()
-        } else {
-            sample
-        };
+        let limit = if failing { self.round_trip.rto() } else { sample };
         self.round_trip.measure(sample.min(limit));
     }
 
@@ -194,10 +179,7 @@ mod tests {
     fn nothing_sent_never_fails() {
         let mut liveness = Liveness::new();
         assert_eq!(liveness.deadline(), None);
-        assert_eq!(
-            liveness.on_timeout(start() + Duration::from_secs(3600)),
-            None
-        );
+        assert_eq!(liveness.on_timeout(start() + Duration::from_secs(3600)), None);
     }
 
     #[test]
@@ -220,10 +202,7 @@ mod tests {
             liveness.on_sent(t, sequence, Bytes::new());
         }
         liveness.on_ack(t + 900 * MS, 0);
-        assert!(
-            liveness.deadline() > Some(t + INITIAL_RTO),
-            "an ACK came in between"
-        );
+        assert!(liveness.deadline() > Some(t + INITIAL_RTO), "an ACK came in between");
     }
 
     #[test]

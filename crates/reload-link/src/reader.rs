@@ -44,12 +44,7 @@ enum State {
 
 impl FrameReader {
     pub(crate) fn new(dialect: Dialect, limit: usize) -> Self {
-        Self {
-            dialect,
-            limit,
-            state: State::Header,
-            partial: BytesMut::new(),
-        }
+        Self { dialect, limit, state: State::Header, partial: BytesMut::new() }
     }
 
     /// The next thing in `input`, which is moved past what was used. `None`: all is used.
@@ -123,10 +118,7 @@ impl FrameReader {
             return None;
         }
         self.state = State::Header;
-        Some(Item::Data {
-            sequence,
-            message: self.partial.split_to(size).freeze(),
-        })
+        Some(Item::Data { sequence, message: self.partial.split_to(size).freeze() })
     }
 
     /// Collects the forwarding header of a message that is too large (section 6.6).
@@ -139,10 +131,7 @@ impl FrameReader {
         }
         let header = self.announced_header();
         if header > self.limit {
-            return Err(LinkError::HeaderTooLarge {
-                size: header,
-                limit: self.limit,
-            });
+            return Err(LinkError::HeaderTooLarge { size: header, limit: self.limit });
         }
         if header > size {
             return Err(LinkError::OversizeNoise { size, source: None });
@@ -151,22 +140,15 @@ impl FrameReader {
             return Ok(None);
         }
         let bytes = self.partial.split_to(header).freeze();
-        let header = ForwardingHeader::decode_exact(&self.dialect, &bytes).map_err(|source| {
-            LinkError::OversizeNoise {
-                size,
-                source: Some(source),
-            }
-        })?;
+        let header = ForwardingHeader::decode_exact(&self.dialect, &bytes)
+            .map_err(|source| LinkError::OversizeNoise { size, source: Some(source) })?;
         Ok(Some(Item::TooLarge(Box::new(header))))
     }
 
     /// The size of the forwarding header by its three list lengths (section 6.3.2).
     fn announced_header(&self) -> usize {
         let mut lengths = &self.partial[HEADER_SIZE - 6..HEADER_SIZE];
-        HEADER_SIZE
-            + (0..3)
-                .map(|_| usize::from(lengths.get_u16()))
-                .sum::<usize>()
+        HEADER_SIZE + (0..3).map(|_| usize::from(lengths.get_u16())).sum::<usize>()
     }
 
     /// Moves bytes into the unfinished part until it holds `wanted`; says whether it does.

@@ -21,10 +21,7 @@ impl RoundTrip {
     /// Nothing measured yet: RTO is [`INITIAL_RTO`].
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            smoothed: None,
-            rto: INITIAL_RTO,
-        }
+        Self { smoothed: None, rto: INITIAL_RTO }
     }
 
     /// Takes a measurement: the time between a frame and its ACK.
@@ -63,11 +60,7 @@ impl Default for RoundTrip {
 /// Whole milliseconds, rounded up (section 6.6.3.1).
 fn round_up_to_ms(span: Duration) -> Duration {
     let rest = span.subsec_nanos() % 1_000_000;
-    if rest == 0 {
-        span
-    } else {
-        span + Duration::from_nanos(u64::from(1_000_000 - rest))
-    }
+    if rest == 0 { span } else { span + Duration::from_nanos(u64::from(1_000_000 - rest)) }
 }
 
 #[cfg(test)]

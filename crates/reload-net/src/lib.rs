@@ -3,6 +3,12 @@
 //! [`Bound::new`] listens, [`Bound::run`] runs a node and gives a [`NodeHandle`]. [`HttpsClient`] is for
 //! enrollment and configuration (section 11). What is right in the overlay is decided in the crates
 //! below: here are sockets, tasks and bounds.
+//!
+//! ```
+//! // Found by DNS is not built in: the error says what to give instead.
+//! let error = reload_net::discover("overlay.example.org").unwrap_err();
+//! assert!(error.to_string().ends_with("give --config-url"));
+//! ```
 
 mod clock;
 mod driver;

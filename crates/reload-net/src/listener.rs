@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::error::NetError;
 use crate::handshake::{Authenticated, accept};
-use crate::tls::{Refusal, TlsIdentity};
+use crate::tls::{Refusal, TlsIdentity, log};
 
 /// A pause after the system refused to accept (no file handles left), instead of a hot loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -238,19 +238,11 @@ async fn shake_hands(
     accepted: mpsc::Sender<Accepted>,
 ) {
     match accept(&identity, stream, remote, entry.deadline).await {
-        Err(refusal) => log_refusal(&refusal),
+        Err(refusal) => log(&refusal),
         Ok(connection) => {
             let Entry { place, _half_open, .. } = entry;
             // Still counted as half-open while the node has no time for it.
             let _ = accepted.send(Accepted { connection, place }).await;
         }
-    }
-}
-
-/// Port scans and broken connections are everyday; a refused certificate is news.
-fn log_refusal(refusal: &Refusal) {
-    match refusal {
-        Refusal::Io { .. } | Refusal::Timeout { .. } => tracing::debug!("{refusal}"),
-        _ => tracing::warn!("{refusal}"),
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::handshake::{Authenticated, dial};
-use crate::tls::{Refusal, TlsIdentity};
+use crate::tls::{TlsIdentity, log};
 
 /// What became of a plan: a connection, or why there is none.
 pub(crate) type Dialled = (LinkId, Result<Authenticated, String>);
@@ -43,12 +43,4 @@ async fn dial_in_order(identity: &TlsIdentity, plan: &Plan) -> Result<Authentica
         }
     }
     if reasons.is_empty() { Err("no address to dial".to_owned()) } else { Err(reasons.join("; ")) }
-}
-
-/// A refused certificate is news on both sides; that nobody answers is everyday.
-fn log(refusal: &Refusal) {
-    match refusal {
-        Refusal::Io { .. } | Refusal::Timeout { .. } => tracing::debug!("{refusal}"),
-        _ => tracing::warn!("{refusal}"),
-    }
 }

@@ -133,7 +133,8 @@ impl HttpsError {
 /// What is wrong with the certificate of the server.
 fn certificate_text(reason: &CertificateError) -> String {
     match reason {
-        CertificateError::UnknownIssuer => {
+        // Another CA of the same name shows by its signature only.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the certificate of the server is not issued by a trusted CA (--ca)".to_owned()
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {

@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 
 use super::Shared;
 use crate::inbox::{Inbox, Overfull};
-use crate::tls::{Side, explain};
+use crate::tls::{Side, explain, log};
 
 /// One read; a TLS record holds no more.
 const BUFFER: usize = 16 * 1024;
@@ -44,7 +44,9 @@ impl Ended {
             // In TLS 1.3 this is where a dialler learns that its certificate was refused.
             Self::Broken(error) => {
                 let side = if dialled { Side::Dialled } else { Side::Accepted };
-                explain(remote, side, None, error).to_string()
+                let refusal = explain(remote, side, None, error);
+                log(&refusal);
+                refusal.to_string()
             }
             Self::Framing(error) => format!("{remote} broke the framing: {error}"),
             Self::Dead(_) => format!("{remote} has acknowledged nothing for 30 s"),

@@ -20,7 +20,7 @@ use rustls::{KeyLog, SupportedProtocolVersion};
 
 pub use keylog::key_log;
 pub use refusal::Refusal;
-pub(crate) use refusal::{Side, explain};
+pub(crate) use refusal::{Side, explain, log};
 pub(crate) use verifier::{PeerVerifier, Verdict};
 
 use crate::error::NetError;

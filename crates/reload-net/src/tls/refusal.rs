@@ -22,7 +22,7 @@ pub(crate) enum Side {
 #[non_exhaustive]
 pub enum Refusal {
     /// We refused the certificate of the other side.
-    #[error("refused {remote}: {reason}")]
+    #[error("refused {remote}: {}", verdict_text(reason))]
     Certificate {
         /// The other side.
         remote: SocketAddr,
@@ -83,7 +83,7 @@ pub enum Refusal {
     },
 }
 
-/// Turns the error of a handshake or a read into a [`Refusal`].
+/// Turns the error of a handshake, or of a read when there is no `verdict`, into a [`Refusal`].
 pub(crate) fn explain(
     remote: SocketAddr,
     side: Side,
@@ -93,16 +93,38 @@ pub(crate) fn explain(
     if let Some(Err(reason)) = verdict.and_then(|verdict| verdict.get()) {
         return Refusal::Certificate { remote, reason: reason.clone() };
     }
+    let in_handshake = verdict.is_some() && side == Side::Dialled;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
     match inner {
         Some(rustls::Error::NoCertificatesPresented) => Refusal::NoCertificate { remote },
         Some(rustls::Error::AlertReceived(alert)) => Refusal::ByPeer { remote, alert },
         Some(reason) => Refusal::Tls { remote, reason },
-        None if side == Side::Dialled && error.kind() == io::ErrorKind::UnexpectedEof => {
-            let hint = "closed within the handshake; is this a RELOAD node of this overlay?";
-            Refusal::Io { remote, reason: io::Error::new(error.kind(), hint) }
+        None if in_handshake && error.kind() == io::ErrorKind::UnexpectedEof => {
+            let hint = "closed within the handshake; is there a RELOAD node?";
+            Refusal::Io { remote, reason: io::Error::other(hint) }
         }
         None => Refusal::Io { remote, reason: error },
+    }
+}
+
+/// Port scans and broken connections are everyday; a refused certificate is news.
+pub(crate) fn log(refusal: &Refusal) {
+    match refusal {
+        Refusal::Io { .. } | Refusal::Timeout { .. } => tracing::debug!("{refusal}"),
+        _ => tracing::warn!("{refusal}"),
+    }
+}
+
+/// The verdict in words. Another CA often has the name of the right one (the same overlay set up
+/// twice); what shows then is only that its signature is not that of our root certificate.
+fn verdict_text(reason: &VerifyError) -> String {
+    match reason {
+        VerifyError::BadCertificateSignature => {
+            "certificate is not issued by a root certificate of this overlay, though its issuer has \
+             the name of one"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }
 
@@ -133,9 +155,7 @@ fn io_text(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
         io::ErrorKind::ConnectionReset => "reset by the other side".to_owned(),
-        io::ErrorKind::UnexpectedEof if error.get_ref().is_none() => {
-            "closed by the other side".to_owned()
-        }
+        io::ErrorKind::UnexpectedEof => "closed by the other side".to_owned(),
         _ => error.to_string(),
     }
 }

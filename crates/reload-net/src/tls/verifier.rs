@@ -76,9 +76,9 @@ fn as_tls(error: &VerifyError) -> rustls::Error {
         VerifyError::Expired { .. } => CertificateError::Expired,
         VerifyError::NotYetValid { .. } => CertificateError::NotValidYet,
         VerifyError::BadNode(_) => CertificateError::Revoked,
-        VerifyError::UnknownIssuer { .. } | VerifyError::SelfSignedNotPermitted => {
-            CertificateError::UnknownIssuer
-        }
+        VerifyError::UnknownIssuer { .. }
+        | VerifyError::BadCertificateSignature
+        | VerifyError::SelfSignedNotPermitted => CertificateError::UnknownIssuer,
         VerifyError::MalformedCertificate(_) => CertificateError::BadEncoding,
         _ => CertificateError::ApplicationVerificationFailure,
     };

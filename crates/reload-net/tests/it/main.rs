@@ -1,0 +1,12 @@
+//! The driver over real sockets on loopback: handshakes, refusals, limits, links, HTTPS.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod foreign;
+mod handshake;
+mod https;
+mod kit;
+mod limits;
+mod links;
+mod nodes;
+mod raw;
+mod refusals;
