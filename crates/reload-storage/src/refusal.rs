@@ -168,3 +168,23 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_unknown_kinds_than_fit_are_cut() {
+        let kinds = (0..70).map(KindId).collect();
+        let response = Refusal::UnknownKinds(kinds).error_response(&Dialect::default());
+        assert_eq!(response.info.len(), 1 + 4 * 63);
+        assert_eq!(response.info[0], 252);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_fit_is_a_response_too_large() {
+        let response = Refusal::AnswerTooLarge { limit: 9 }.error_response(&Dialect::default());
+        assert_eq!(response.code, ErrorCode::RESPONSE_TOO_LARGE);
+        assert_eq!(response.text(), Some("the answer exceeds 9 bytes"));
+    }
+}

@@ -40,8 +40,8 @@ impl<'a> Selection<'a> {
             check_ranges(kind, ranges)?;
         }
         let slot = slot.filter(|slot| slot.live(now).next().is_some());
-        let matches =
-            asked.generation != 0 && slot.is_some_and(|slot| slot.generation == asked.generation);
+        // Counters of what is stored are never 0, which stands for "not known" (section 7.4.1.1).
+        let matches = slot.is_some_and(|slot| slot.generation == asked.generation);
         Ok(Self { kind, slot, specifier, matches, max_absent: kind.max_count, now })
     }
 

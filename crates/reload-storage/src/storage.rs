@@ -68,6 +68,12 @@ impl<S: Store> Storage<S> {
         self
     }
 
+    /// What this peer is willing to hold.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The data model of a Kind, if this peer stores it; what the check of signatures needs.
     #[must_use]
     pub fn model(&self, kind: KindId) -> Option<DataModel> {

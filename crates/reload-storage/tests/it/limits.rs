@@ -86,3 +86,23 @@ fn the_view_shows_owner_size_and_lifetime() {
     assert_eq!(shown.user.as_deref(), Some("alice@example.org"));
     assert_ne!(storage.usage(), Usage::default());
 }
+
+#[test]
+fn what_is_over_a_lowered_limit_may_still_be_replaced_and_shrink() {
+    let bed = Bed::new();
+    let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
+    let home = bed.user_resource("alice");
+    let values = (0..3).map(|index| (1, LIFETIME, put(index, &[7; 50]))).collect();
+    bed.store(&mut storage, &alice, &Request::new(&home).kind(ARRAY, 0, values)).unwrap();
+    let lower = Limits { bytes: 10, resources: 0, values_per_kind: 1 };
+    let mut storage = storage.with_limits(lower);
+    let shorter = Request::of(&home, ARRAY, 2, put(0, b"short"));
+    bed.store(&mut storage, &alice, &shorter).expect("neither more values nor more bytes");
+    let longer = Request::of(&home, ARRAY, 3, put(0, b"longer"));
+    let refusal = bed.store(&mut storage, &alice, &longer).unwrap_err();
+    assert_eq!(refusal, Refusal::BytesFull { limit: 10 });
+    let more = Request::of(&home, ARRAY, 1, put(9, b""));
+    let refusal = bed.store(&mut storage, &alice, &more).unwrap_err();
+    assert_eq!(refusal, Refusal::TooManyValues { kind: ARRAY, count: 4, max: 1 });
+    assert_eq!(storage.limits(), lower);
+}
