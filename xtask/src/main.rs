@@ -1,2 +1,52 @@
-//! Automation of the RELOAD workspace.
-fn main() {}
+//! Automation of the workspace: `cargo xtask ci | check | layers | e2e | messages`. It runs cargo and
+//! reads its metadata; what it checks of the project is written in the module of each command.
+
+mod ci;
+mod e2e;
+mod layers;
+mod messages;
+mod run;
+mod wire_check;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Automation of the workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything that must hold before a change is taken: `check`, then the tests.
+    Ci,
+    /// Format, lints, layers, licences and documentation; no tests.
+    Check,
+    /// Check that crates only use crates of lower layers.
+    Layers,
+    /// Run the end-to-end test with the real programs and check its captured bytes.
+    E2e,
+    /// Give one message of every method to an independent decoder.
+    Messages,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Ci => ci::ci(),
+        Command::Check => ci::check(),
+        Command::Layers => layers::run(),
+        Command::E2e => e2e::run(),
+        Command::Messages => messages::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
