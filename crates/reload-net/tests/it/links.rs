@@ -123,7 +123,11 @@ async fn acks_come_though_the_node_is_stuck() {
     let overlay = Overlay::new();
     let mut node = node(&overlay).await;
     let mut peer = member(&overlay, node.address()).await;
-    node.up().await;
+    let link = node.up().await;
+    // The tasks of the link run by now, each on whatever thread is free.
+    write(&mut peer, &frame(8, b"w")).await;
+    assert_eq!(read::<9>(&mut peer).await, [129, 0, 0, 0, 8, 0, 0, 0, 0]);
+    assert_eq!(node.message(link).await, "w");
     let (release, wait) = std::sync::mpsc::channel::<()>();
     let (stuck, is_stuck) = tokio::sync::oneshot::channel();
     let handle = node.handle.clone();
@@ -136,7 +140,7 @@ async fn acks_come_though_the_node_is_stuck() {
     });
     soon(is_stuck).await.unwrap();
     write(&mut peer, &frame(9, b"x")).await;
-    assert_eq!(read::<9>(&mut peer).await, [129, 0, 0, 0, 9, 0, 0, 0, 0]);
+    assert_eq!(read::<9>(&mut peer).await, [129, 0, 0, 0, 9, 0, 0, 0, 2]);
     release.send(()).unwrap();
     soon(call).await.unwrap().unwrap();
 }

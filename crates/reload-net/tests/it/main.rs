@@ -10,3 +10,4 @@ mod links;
 mod nodes;
 mod raw;
 mod refusals;
+mod ring;
