@@ -106,7 +106,7 @@ impl Chord {
             Stage::Peer | Stage::Joining(_) | Stage::Leaving(_) => {
                 let before = self.neighbors.predecessors.last().copied().unwrap_or(self.me);
                 let near = self.neighbors.is_whole_ring() || within(before, k, self.me);
-                near && (self.links.is_routed(sender) || self.neighbors.contains(sender))
+                near && self.neighbors.contains(sender)
             }
             Stage::Idle | Stage::Client(_) | Stage::Left => false,
         }

@@ -26,7 +26,7 @@ const PARALLEL: usize = 16;
 pub(crate) struct Rounds {
     /// Quick rounds that were made since the last change.
     quick: usize,
-    /// The next quick round goes to the connections that are no neighbors, too.
+    /// The last quick round goes to the connections that are no neighbors, too.
     widely: bool,
     /// The neighbor that had its periodic Update last.
     last: Option<Position>,
@@ -70,13 +70,14 @@ impl Chord {
             return;
         }
         self.owe_neighbors();
-        if std::mem::take(&mut self.rounds.widely) {
-            self.owe_all(Contents::Ready);
-        }
         self.rounds.quick += 1;
-        if let Some(pause) = QUICK.get(self.rounds.quick) {
-            let pause = self.jitter(Duration::from_secs(*pause));
-            self.timers.set(Timer::QuickRound, self.now() + pause);
+        match QUICK.get(self.rounds.quick) {
+            Some(pause) => {
+                let pause = self.jitter(Duration::from_secs(*pause));
+                self.timers.set(Timer::QuickRound, self.now() + pause);
+            }
+            None if std::mem::take(&mut self.rounds.widely) => self.owe_all(Contents::Ready),
+            None => {}
         }
     }
 
