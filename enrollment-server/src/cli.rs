@@ -5,7 +5,7 @@ mod arguments;
 mod password;
 mod print;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -14,8 +14,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::document::Document;
-use crate::{Accounts, Home, InitOptions, PasswordCost, Server, document, init, revoke};
-use arguments::{Arguments, CertCommand, Command, ConfigCommand, InitArguments, UserCommand};
+use crate::{
+    Accounts, Home, InitOptions, PasswordCost, PublishOptions, Server, init, publish, revoke,
+};
+use arguments::{Arguments, CertCommand, Command, ConfigCommand, InitArguments, UserCommand, read};
 
 /// Runs the program with the arguments of this process.
 #[must_use]
@@ -47,7 +49,10 @@ fn start_logs(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     let _ = logs.try_init(); // a program around the library may have set up its own
 }
 
@@ -65,7 +70,7 @@ async fn run(arguments: Arguments) -> Result<()> {
 async fn run_init(home: &Home, arguments: InitArguments) -> Result<()> {
     let options: InitOptions = arguments.try_into()?;
     let overlay = options.overlay.clone();
-    init(home, options).await?;
+    init(home, options).await?.close().await;
     print::line(&format!("initialised {} for the overlay {overlay}", home.path().display()))
 }
 
@@ -124,8 +129,8 @@ fn config(home: &Home, command: ConfigCommand) -> Result<()> {
     home.require_initialised()?;
     match command {
         ConfigCommand::Show { json } => print::document(&Document::load(home)?, json),
-        ConfigCommand::Publish { from, days } => {
-            let sequence = document::publish(home, from.as_deref(), days)?;
+        ConfigCommand::Publish { from, bootstrap, days } => {
+            let sequence = publish(home, PublishOptions { from: read(from)?, bootstrap, days })?;
             print::line(&format!("published sequence {sequence}"))
         }
     }

@@ -2,7 +2,6 @@
 //! signed with the next sequence number. Every change goes through `change`, under a lock.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -84,17 +83,37 @@ fn next_sequence(sequence: u16) -> u16 {
     if sequence >= MAX_SEQUENCE { 0 } else { sequence.saturating_add(1) }
 }
 
-/// Signs the document anew, with every other element from another unsigned document if given.
-pub(crate) fn publish(home: &Home, from: Option<&Path>, days: u32) -> Result<u16> {
-    let from = from
-        .map(|path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display())));
-    let from = from.transpose()?;
-    change(home, days, |settings| {
-        if let Some(from) = from {
+/// What a new configuration is to have.
+#[derive(Clone, Debug)]
+pub struct PublishOptions {
+    /// An unsigned overlay document to take every other element from.
+    pub from: Option<Vec<u8>>,
+    /// Bootstrap nodes to add.
+    pub bootstrap: Vec<SocketAddr>,
+    /// How long it is valid, in days.
+    pub days: u32,
+}
+
+impl Default for PublishOptions {
+    /// No change but the sequence and the time.
+    fn default() -> Self {
+        Self { from: None, bootstrap: Vec::new(), days: DOCUMENT_DAYS }
+    }
+}
+
+/// Signs the configuration anew with the next sequence number, which is returned. A running server
+/// serves it at once.
+///
+/// # Errors
+/// When the document given is not usable, no ConfigUpdate could carry it, or it cannot be written.
+pub fn publish(home: &Home, options: PublishOptions) -> Result<u16> {
+    change(home, options.days, |settings| {
+        if let Some(from) = options.from {
             let mut new = settings_from(&from, &settings.instance_name)?;
             keep_ours(settings, &mut new);
             *settings = new;
         }
+        add(&mut settings.bootstrap_nodes, &options.bootstrap);
         Ok(true)
     })
 }
@@ -102,11 +121,7 @@ pub(crate) fn publish(home: &Home, from: Option<&Path>, days: u32) -> Result<u16
 /// What a document from elsewhere must not take away: the roots, the signer, what is revoked, and
 /// the enrollment servers when it names none.
 fn keep_ours(old: &ConfigurationBuilder, new: &mut ConfigurationBuilder) {
-    for root in &old.root_certs {
-        if !new.root_certs.contains(root) {
-            new.root_certs.push(root.clone());
-        }
-    }
+    add(&mut new.root_certs, &old.root_certs);
     new.configuration_signers.clone_from(&old.configuration_signers);
     new.kind_signers.clone_from(&old.kind_signers);
     add(&mut new.bad_nodes, &old.bad_nodes);
@@ -120,11 +135,12 @@ pub(crate) fn add_bad_nodes(home: &Home, node_ids: &[NodeId]) -> Result<u16> {
     change(home, DOCUMENT_DAYS, |settings| Ok(add(&mut settings.bad_nodes, node_ids)))
 }
 
-fn add(list: &mut Vec<NodeId>, more: &[NodeId]) -> bool {
+/// Adds what is not there yet; whether anything was.
+pub(crate) fn add<T: Clone + PartialEq>(list: &mut Vec<T>, more: &[T]) -> bool {
     let before = list.len();
-    for node_id in more {
-        if !list.contains(node_id) {
-            list.push(*node_id);
+    for item in more {
+        if !list.contains(item) {
+            list.push(item.clone());
         }
     }
     list.len() > before

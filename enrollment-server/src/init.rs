@@ -14,7 +14,7 @@ use crate::home::{
     SIGNER_CERTIFICATE, SIGNER_KEY,
 };
 use crate::signer::Signer;
-use crate::{Accounts, PasswordCost, clock, url, web_certificate};
+use crate::{Accounts, PasswordCost, clock, document, url, web_certificate};
 
 /// Setting: whether the enrollment URL was given, so that the bound address does not replace it.
 pub(crate) const URL_GIVEN: &str = "url_given";
@@ -67,12 +67,12 @@ pub async fn init(home: &Home, options: InitOptions) -> Result<Accounts> {
         bail!("the overlay name {:?} is not allowable as a DNS name", options.overlay);
     }
     let settings = settings(&options)?;
+    let made = Made::new(&options, settings)?;
     home.create()?;
     let _lock = home.lock_document()?;
     if home.is_initialised() {
         bail!("{} is initialised already; nothing was changed", home.path().display());
     }
-    let made = Made::new(&options, settings)?;
     let written = made.write(home, options.password_cost).await;
     if written.is_err() {
         home.clear(); // of the files of this call: there were none before
@@ -86,11 +86,7 @@ fn settings(options: &InitOptions) -> Result<ConfigurationBuilder> {
         Some(from) => settings_from(from, &options.overlay)?,
         None => ConfigurationBuilder::new_overlay(&options.overlay),
     };
-    for address in &options.bootstrap {
-        if !settings.bootstrap_nodes.contains(address) {
-            settings.bootstrap_nodes.push(*address);
-        }
-    }
+    document::add(&mut settings.bootstrap_nodes, &options.bootstrap);
     if let Some(url) = &options.url {
         settings.enrollment_servers = vec![url::checked(url)?];
     }

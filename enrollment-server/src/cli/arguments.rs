@@ -66,18 +66,23 @@ impl TryFrom<InitArguments> for InitOptions {
     type Error = anyhow::Error;
 
     fn try_from(arguments: InitArguments) -> Result<Self> {
-        let read = |path: PathBuf| {
-            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
-        };
         Ok(Self {
             url: arguments.url,
             bootstrap: arguments.bootstrap,
             hosts: arguments.host,
-            from: arguments.from.map(read).transpose()?,
+            from: read(arguments.from)?,
             days: arguments.days,
             ..Self::new(arguments.overlay)
         })
     }
+}
+
+/// The content of the document given, if one is.
+pub(super) fn read(path: Option<PathBuf>) -> Result<Option<Vec<u8>>> {
+    let read = |path: PathBuf| {
+        std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    path.map(read).transpose()
 }
 
 #[derive(Debug, Args)]
@@ -166,6 +171,9 @@ pub(super) enum ConfigCommand {
         /// An unsigned overlay document to take kinds, limits and all other elements from.
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
+        /// A bootstrap node to add; may be given several times.
+        #[arg(long, value_name = "ADDR:PORT")]
+        bootstrap: Vec<SocketAddr>,
         /// How long it is valid.
         #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=36500))]
         days: u32,

@@ -1,6 +1,8 @@
 //! Black-box tests of the enrollment service: the real server on loopback, spoken to in HTTPS, and
 //! the real program.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 mod accounts;
 mod client;
 mod enroll;

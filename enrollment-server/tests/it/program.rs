@@ -69,7 +69,10 @@ struct Serving {
 
 impl Serving {
     fn start(home: &Path) -> Self {
-        let mut command = command(home, &["serve", "--listen", "127.0.0.1:0"]);
+        Self::spawn(command(home, &["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -166,6 +169,10 @@ fn names_that_dns_does_not_allow_are_refused_before_anything_is_made() {
         let error = bad(&home, &["init", &format!("--overlay={name}")]);
         assert!(error.contains("not allowable as a DNS name"), "{error}");
     }
+    assert!(bad(&home, &["init", "--overlay", "Example.Org"]).contains("upper-case"));
+    for more in [["--host", "a b"], ["--url", "http://a.example"], ["--from", "/nowhere"]] {
+        bad(&home, &[&["init", "--overlay", OVERLAY][..], &more].concat());
+    }
     assert!(!home.exists());
 }
 
@@ -248,6 +255,60 @@ async fn the_program_serves_enrolls_revokes_and_stops() {
     assert!(error.contains("another enrollment server runs"), "{error}");
     assert_eq!(serving.terminate(), Some(0));
     good(home, &["user", "list"]);
+}
+
+#[tokio::test]
+async fn no_log_shows_the_password() {
+    let directory = with_alice();
+    let home = directory.path();
+    let logs = std::fs::File::create(home.join("logs")).unwrap();
+    let mut command = command(home, &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("RUST_LOG", "trace").stderr(logs);
+    let serving = Serving::spawn(command);
+    let client = Client::new(home, serving.address);
+    client.enroll(|_| {}).await.unwrap();
+    client.enroll(|form| form.password = Some(format!("{PASSWORD}!"))).await.unwrap_err();
+    serving.terminate();
+    let logs = std::fs::read_to_string(home.join("logs")).unwrap();
+    assert!(logs.contains("certificate issued") && logs.contains("login refused"), "{logs}");
+    assert!(!logs.contains(PASSWORD));
+}
+
+#[test]
+fn publish_takes_settings_and_keeps_roots_signer_and_revoked() {
+    let directory = initialised();
+    let home = directory.path();
+    let read =
+        || OverlayDocument::parse(&std::fs::read(home.join("overlay.xml")).unwrap()).unwrap();
+    let before = read().find(OVERLAY).unwrap().clone();
+    let mut builder = ConfigurationBuilder::new_overlay(OVERLAY);
+    builder.initial_ttl = 77;
+    let write = |builder: &ConfigurationBuilder| {
+        let document = reload_config::assemble_unsigned(&builder.build().unwrap());
+        std::fs::write(home.join("from.xml"), document).unwrap();
+    };
+    write(&builder);
+    let from = home.join("from.xml");
+    let publish = ["config", "publish", "--from", from.to_str().unwrap()];
+    good(home, &[&publish[..], &["--bootstrap", "192.0.2.1:6084"]].concat());
+    let after = read().find(OVERLAY).unwrap().clone();
+    assert_eq!((after.sequence, after.initial_ttl, after.bootstrap_nodes.len()), (2, 77, 1));
+    assert_eq!(after.root_certs, before.root_certs);
+    assert_eq!(after.configuration_signers, before.configuration_signers);
+
+    builder.max_message_size = 5000; // the default of the RFC
+    write(&builder);
+    let error = bad(home, &publish);
+    assert!(error.contains("too large"), "{error}");
+    assert_eq!(read().find(OVERLAY).unwrap().sequence, 2);
+}
+
+#[test]
+fn a_damaged_account_store_is_one_clear_line() {
+    let directory = initialised();
+    std::fs::write(directory.path().join("accounts.db"), "no database".repeat(1000)).unwrap();
+    let error = bad(directory.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(error.contains("accounts.db"), "{error}");
 }
 
 #[test]
