@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 /// A RELOAD overlay (RFC 6940) from the command line.
 #[derive(Debug, Parser)]
 #[command(name = "reload", version, about, max_term_width = 100)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Says more on standard error; twice for more still.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -22,7 +22,7 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Show an overlay on this machine: enrollment server, peers, data, failures.
     Demo(DemoArgs),
     /// Get the configuration and a certificate, and write the home of a node.
@@ -58,7 +58,7 @@ pub enum Command {
 
 /// Whose node does the work.
 #[derive(Clone, Debug, Args)]
-pub struct HomeArgs {
+pub(crate) struct HomeArgs {
     /// Directory of the node [default: $RELOAD_HOME, else ~/.reload]
     #[arg(long, value_name = "DIR")]
     pub home: Option<PathBuf>,
@@ -66,7 +66,7 @@ pub struct HomeArgs {
 
 /// `reload demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// How many peers.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(4..=64))]
     pub peers: u16,
@@ -77,7 +77,7 @@ pub struct DemoArgs {
 
 /// `reload enroll`.
 #[derive(Debug, Args)]
-pub struct EnrollArgs {
+pub(crate) struct EnrollArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub home: HomeArgs,
@@ -109,7 +109,7 @@ pub struct EnrollArgs {
 
 /// `reload peer`.
 #[derive(Clone, Debug, Args)]
-pub struct PeerArgs {
+pub(crate) struct PeerArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub home: HomeArgs,
@@ -135,7 +135,7 @@ pub struct PeerArgs {
 
 /// What a value is stored under.
 #[derive(Debug, Args)]
-pub struct ResourceArgs {
+pub(crate) struct ResourceArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub home: HomeArgs,
@@ -149,7 +149,7 @@ pub struct ResourceArgs {
 
 /// `reload store`.
 #[derive(Debug, Args)]
-pub struct StoreArgs {
+pub(crate) struct StoreArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub resource: ResourceArgs,
@@ -175,7 +175,7 @@ pub struct StoreArgs {
 
 /// `reload fetch`.
 #[derive(Debug, Args)]
-pub struct FetchArgs {
+pub(crate) struct FetchArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub resource: ResourceArgs,
@@ -189,7 +189,7 @@ pub struct FetchArgs {
 
 /// `reload stat`.
 #[derive(Debug, Args)]
-pub struct StatArgs {
+pub(crate) struct StatArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub resource: ResourceArgs,
@@ -200,7 +200,7 @@ pub struct StatArgs {
 
 /// Which values of a kind.
 #[derive(Debug, Args)]
-pub struct WhichArgs {
+pub(crate) struct WhichArgs {
     /// Index or range (FIRST-LAST, FIRST- for all from there) of an array. May be repeated.
     #[arg(long, value_name = "N|N-M", conflicts_with = "key")]
     pub index: Vec<String>,
@@ -211,7 +211,7 @@ pub struct WhichArgs {
 
 /// `reload find`.
 #[derive(Debug, Args)]
-pub struct FindArgs {
+pub(crate) struct FindArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub home: HomeArgs,
@@ -225,7 +225,7 @@ pub struct FindArgs {
 
 /// `reload remove`.
 #[derive(Debug, Args)]
-pub struct RemoveArgs {
+pub(crate) struct RemoveArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub resource: ResourceArgs,
@@ -239,7 +239,7 @@ pub struct RemoveArgs {
 
 /// A node or a resource.
 #[derive(Debug, Args)]
-pub struct TargetArgs {
+pub(crate) struct TargetArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub home: HomeArgs,
@@ -250,7 +250,7 @@ pub struct TargetArgs {
 
 /// `reload ping`.
 #[derive(Debug, Args)]
-pub struct PingArgs {
+pub(crate) struct PingArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub target: TargetArgs,
@@ -261,7 +261,7 @@ pub struct PingArgs {
 
 /// `reload locate`.
 #[derive(Debug, Args)]
-pub struct LocateArgs {
+pub(crate) struct LocateArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "clap would print it")]
     pub home: HomeArgs,
@@ -272,7 +272,7 @@ pub struct LocateArgs {
 
 /// `reload config`.
 #[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
+pub(crate) enum ConfigCommand {
     /// Show what a configuration document says.
     Show(DocumentArgs),
     /// Check a configuration document: form, signature, expiration, size.
@@ -285,7 +285,7 @@ pub enum ConfigCommand {
 
 /// A document.
 #[derive(Debug, Args)]
-pub struct DocumentArgs {
+pub(crate) struct DocumentArgs {
     /// The document; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -296,7 +296,7 @@ pub struct DocumentArgs {
 
 /// `reload config sign`.
 #[derive(Debug, Args)]
-pub struct SignArgs {
+pub(crate) struct SignArgs {
     /// The document; `-` is standard input.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -313,7 +313,7 @@ pub struct SignArgs {
 
 /// `reload config new`.
 #[derive(Debug, Args)]
-pub struct NewArgs {
+pub(crate) struct NewArgs {
     /// Name of the overlay.
     #[arg(long, value_name = "NAME")]
     pub overlay: String,

@@ -22,6 +22,7 @@ mod names;
 mod operations;
 mod print;
 mod progress;
+mod running;
 mod table;
 mod units;
 

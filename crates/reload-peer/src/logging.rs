@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::{Cli, Command};
 
 /// Starts logging. The daemon tells its steps; the other commands speak only of trouble.
-pub fn start(cli: &Cli) {
+pub(crate) fn start(cli: &Cli) {
     let daemon = matches!(cli.command, Command::Peer(_));
     let level = match (daemon, cli.verbose) {
         (false, 0) => LevelFilter::ERROR,

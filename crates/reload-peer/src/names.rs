@@ -8,7 +8,7 @@ use reload_wire::{NodeId, ResourceId};
 
 /// What a RESOURCE-NAME argument says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ResourceName {
+pub(crate) enum ResourceName {
     /// A text, hashed as its UTF-8 bytes.
     Text(String),
     /// A Node-ID, hashed as its bytes (section 7.3.2).
@@ -21,7 +21,7 @@ pub enum ResourceName {
 
 /// What is wrong with a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub(crate) enum NameError {
     /// Nothing.
     #[error("the resource name is empty")]
     Empty,
@@ -39,7 +39,7 @@ pub enum NameError {
 impl ResourceName {
     /// The bytes that the overlay's hash turns into the Resource-ID; none for a Resource-ID.
     #[must_use]
-    pub fn hashed_bytes(&self) -> Option<Vec<u8>> {
+    pub(crate) fn hashed_bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::Text(text) => Some(text.clone().into_bytes()),
             Self::Node(node) => Some(node.as_bytes().to_vec()),
@@ -53,7 +53,7 @@ impl ResourceName {
     }
 
     /// The Resource-ID, by the hash of the overlay.
-    pub fn resource_id(&self, hash: impl FnOnce(&[u8]) -> ResourceId) -> ResourceId {
+    pub(crate) fn resource_id(&self, hash: impl FnOnce(&[u8]) -> ResourceId) -> ResourceId {
         match (self, self.hashed_bytes()) {
             (Self::Id(id), _) => id.clone(),
             (_, bytes) => hash(&bytes.unwrap_or_default()),

@@ -9,7 +9,7 @@ use serde::Serialize;
 ///
 /// # Errors
 /// What the system says, a full disk for example.
-pub fn text(text: &str) -> anyhow::Result<()> {
+pub(crate) fn text(text: &str) -> anyhow::Result<()> {
     bytes(text.as_bytes())
 }
 
@@ -17,7 +17,7 @@ pub fn text(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`text`].
-pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -29,14 +29,14 @@ pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`text`].
-pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value).context("cannot write JSON")?;
     text.push('\n');
     self::text(&text)
 }
 
 /// The one line that tells why the command failed.
-pub fn error(error: &anyhow::Error) {
+pub(crate) fn error(error: &anyhow::Error) {
     let line = format!("{error:#}").replace(['\n', '\r'], "; ");
     // If standard error is closed, nobody reads it.
     let _ = writeln!(std::io::stderr(), "reload: {line}");
@@ -44,6 +44,6 @@ pub fn error(error: &anyhow::Error) {
 
 /// Whether a person reads standard output.
 #[must_use]
-pub fn on_terminal() -> bool {
+pub(crate) fn on_terminal() -> bool {
     std::io::stdout().is_terminal()
 }

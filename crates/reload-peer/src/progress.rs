@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Shown until it is dropped. Only on a terminal.
 #[derive(Debug)]
-pub struct ProgressLine {
+pub(crate) struct ProgressLine {
     bar: ProgressBar,
     done: Option<Sender<()>>,
     starter: Option<JoinHandle<()>>,
@@ -20,7 +20,7 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// Starts with a text.
     #[must_use]
-    pub fn start(text: &str) -> Self {
+    pub(crate) fn start(text: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         bar.set_message(text.to_owned());
         let (done, waiting) = channel();
@@ -35,7 +35,7 @@ impl ProgressLine {
     }
 
     /// Another text.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         self.bar.set_message(text.to_owned());
     }
 }

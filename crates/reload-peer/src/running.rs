@@ -1,6 +1,7 @@
 //! A running node as the commands see it: the one place that knows which node, topology, store and
 //! driver it is made of.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,11 +17,11 @@ use crate::control::Failure;
 use crate::names::ResourceName;
 
 /// The node of this program.
-pub type PeerNode = Node<Chord, MemoryStore>;
+pub(crate) type PeerNode = Node<Chord, MemoryStore>;
 
 /// A running node. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Running {
+#[derive(Clone)]
+pub(crate) struct Running {
     handle: NodeHandle<PeerNode>,
     certificate: Arc<VerifiedCertificate>,
     notes: Arc<RwLock<Notes>>,
@@ -28,7 +29,7 @@ pub struct Running {
 
 /// What the events of the node told last.
 #[derive(Clone, Debug)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// The configuration in force.
     pub configuration: Arc<Configuration>,
     /// The last step of the join.
@@ -40,7 +41,7 @@ pub struct Notes {
 impl Running {
     /// A node that was just started.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         handle: NodeHandle<PeerNode>,
         certificate: Arc<VerifiedCertificate>,
         configuration: Arc<Configuration>,
@@ -51,42 +52,42 @@ impl Running {
 
     /// The handle of the driver.
     #[must_use]
-    pub const fn handle(&self) -> &NodeHandle<PeerNode> {
+    pub(crate) const fn handle(&self) -> &NodeHandle<PeerNode> {
         &self.handle
     }
 
     /// This node.
     #[must_use]
-    pub const fn node_id(&self) -> NodeId {
+    pub(crate) const fn node_id(&self) -> NodeId {
         self.handle.node_id()
     }
 
     /// The user name in its certificate.
     #[must_use]
-    pub fn user(&self) -> Option<&str> {
+    pub(crate) fn user(&self) -> Option<&str> {
         self.certificate.user()
     }
 
     /// Its certificate.
     #[must_use]
-    pub const fn certificate(&self) -> &Arc<VerifiedCertificate> {
+    pub(crate) const fn certificate(&self) -> &Arc<VerifiedCertificate> {
         &self.certificate
     }
 
     /// What the events told.
     #[must_use]
-    pub fn notes(&self) -> Notes {
+    pub(crate) fn notes(&self) -> Notes {
         self.notes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Notes what an event told.
-    pub fn note(&self, change: impl FnOnce(&mut Notes)) {
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
         change(&mut self.notes.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The configuration in force.
     #[must_use]
-    pub fn configuration(&self) -> Arc<Configuration> {
+    pub(crate) fn configuration(&self) -> Arc<Configuration> {
         self.notes().configuration
     }
 
@@ -94,7 +95,7 @@ impl Running {
     ///
     /// # Errors
     /// As the node says.
-    pub async fn try_request(&self, request: Request) -> Result<Response, RequestFailure> {
+    pub(crate) async fn try_request(&self, request: Request) -> Result<Response, RequestFailure> {
         self.handle.request(request).await
     }
 
@@ -102,7 +103,7 @@ impl Running {
     ///
     /// # Errors
     /// One line.
-    pub async fn request(&self, request: Request) -> Result<Response, Failure> {
+    pub(crate) async fn request(&self, request: Request) -> Result<Response, Failure> {
         self.try_request(request).await.map_err(|error| failure(&error))
     }
 
@@ -110,7 +111,7 @@ impl Running {
     ///
     /// # Errors
     /// The node has stopped.
-    pub async fn snapshot(&self) -> Result<Snapshot, Failure> {
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot, Failure> {
         self.handle.snapshot().await.map_err(stopped)
     }
 
@@ -118,7 +119,7 @@ impl Running {
     ///
     /// # Errors
     /// The node has stopped.
-    pub async fn connected_peers(&self) -> Result<Vec<(NodeId, SocketAddr)>, Failure> {
+    pub(crate) async fn connected_peers(&self) -> Result<Vec<(NodeId, SocketAddr)>, Failure> {
         self.handle.with(|node, _| node.connected_peers()).await.map_err(stopped)
     }
 
@@ -126,7 +127,7 @@ impl Running {
     ///
     /// # Errors
     /// The name has no meaning, or the node has stopped.
-    pub async fn resource_id(&self, name: &str) -> Result<ResourceId, Failure> {
+    pub(crate) async fn resource_id(&self, name: &str) -> Result<ResourceId, Failure> {
         let name: ResourceName = parse(name)?;
         self.hash(name).await
     }
@@ -135,7 +136,7 @@ impl Running {
     ///
     /// # Errors
     /// As [`Running::resource_id`].
-    pub async fn destination(&self, target: &str) -> Result<Destination, Failure> {
+    pub(crate) async fn destination(&self, target: &str) -> Result<Destination, Failure> {
         match parse(target)? {
             ResourceName::Node(node) => Ok(Destination::Node(node)),
             name => self.hash(name).await.map(Destination::Resource),
@@ -145,6 +146,12 @@ impl Running {
     async fn hash(&self, name: ResourceName) -> Result<ResourceId, Failure> {
         let hash = move |node: &mut PeerNode, _| name.resource_id(|bytes| node.resource_id(bytes));
         self.handle.with(hash).await.map_err(stopped)
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Running").field("node_id", &self.node_id()).finish_non_exhaustive()
     }
 }
 
@@ -158,7 +165,7 @@ fn stopped(error: Stopped) -> Failure {
 
 /// A failed request as a line for people.
 #[must_use]
-pub fn failure(error: &RequestFailure) -> Failure {
+pub(crate) fn failure(error: &RequestFailure) -> Failure {
     let code = match error {
         RequestFailure::Failed(RequestError::Refused { code, .. }) => Some(code.0),
         _ => None,
@@ -168,6 +175,6 @@ pub fn failure(error: &RequestFailure) -> Failure {
 
 /// The answer of a node to another request than was made.
 #[must_use]
-pub fn unexpected() -> Failure {
+pub(crate) fn unexpected() -> Failure {
     Failure::new("the answer does not fit the request")
 }

@@ -2,7 +2,7 @@
 
 /// Columns as wide as their widest cell, two blanks between them.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     right: Vec<bool>,
 }
@@ -10,26 +10,26 @@ pub struct Table {
 impl Table {
     /// With these headings; one that starts with `>` is for numbers and goes to the right.
     #[must_use]
-    pub fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         let right = headings.iter().map(|heading| heading.starts_with('>')).collect();
         let first = headings.iter().map(|heading| heading.trim_start_matches('>').to_owned());
         Self { rows: vec![first.collect()], right }
     }
 
     /// Adds a row.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
     /// Whether there is nothing but headings.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.len() == 1
     }
 
     /// The text, each line after `indent` blanks.
     #[must_use]
-    pub fn render(&self, indent: usize) -> String {
+    pub(crate) fn render(&self, indent: usize) -> String {
         let widths: Vec<usize> = (0..self.right.len()).map(|column| self.width(column)).collect();
         let mut text = String::new();
         for row in &self.rows {

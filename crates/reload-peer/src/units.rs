@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// Both clocks.
 #[must_use]
-pub fn now() -> Now {
+pub(crate) fn now() -> Now {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let wall = UnixTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     Now { mono: std::time::Instant::now(), wall }
@@ -16,7 +16,7 @@ pub fn now() -> Now {
 
 /// `2026-11-25T15:30:00Z`.
 #[must_use]
-pub fn date(time: UnixTime) -> String {
+pub(crate) fn date(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let date = OffsetDateTime::from_unix_timestamp(seconds).ok();
     let text = date.and_then(|date| date.format(&Rfc3339).ok());
@@ -25,7 +25,7 @@ pub fn date(time: UnixTime) -> String {
 
 /// `3 d 4 h`, `2 h 5 min`, `1 min 30 s`, `12 s`: two units at most.
 #[must_use]
-pub fn span(seconds: u64) -> String {
+pub(crate) fn span(seconds: u64) -> String {
     let parts = [
         (seconds / 86_400, "d"),
         (seconds / 3600 % 24, "h"),
@@ -40,13 +40,13 @@ pub fn span(seconds: u64) -> String {
 
 /// Milliseconds with their fraction.
 #[must_use]
-pub fn milliseconds(span: Duration) -> f64 {
+pub(crate) fn milliseconds(span: Duration) -> f64 {
     span.as_secs_f64() * 1000.0
 }
 
 /// `1.25 ms`, `130 ms`.
 #[must_use]
-pub fn show_milliseconds(value: f64) -> String {
+pub(crate) fn show_milliseconds(value: f64) -> String {
     if value < 10.0 { format!("{value:.2} ms") } else { format!("{value:.0} ms") }
 }
 

@@ -41,7 +41,8 @@ pub(super) fn which(arguments: &WhichArgs) -> anyhow::Result<Which> {
     if arguments.index.is_empty() {
         return Ok(Which::All);
     }
-    let mut ranges = arguments.index.iter().map(|text| range(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut ranges =
+        arguments.index.iter().map(|text| range(text)).collect::<anyhow::Result<Vec<_>>>()?;
     // Ranges in a Fetch stand in order (section 7.4.2.1).
     ranges.sort_unstable();
     if ranges.windows(2).any(|pair| pair[0].1 >= pair[1].0) {

@@ -21,7 +21,8 @@ pub(super) async fn store(arguments: StoreArgs, json: bool) -> anyhow::Result<()
         generation: arguments.generation,
     };
     let home = arguments.resource.home;
-    ask_and_show(&home, question, "storing", json, stored, |reply| show_stored("stored", &reply)).await
+    ask_and_show(&home, question, "storing", json, stored, |reply| show_stored("stored", &reply))
+        .await
 }
 
 pub(super) async fn remove(arguments: RemoveArgs, json: bool) -> anyhow::Result<()> {
@@ -31,7 +32,8 @@ pub(super) async fn remove(arguments: RemoveArgs, json: bool) -> anyhow::Result<
         place: arguments::remove_place(&arguments)?,
     };
     let home = arguments.resource.home;
-    ask_and_show(&home, question, "removing", json, stored, |reply| show_stored("removed", &reply)).await
+    ask_and_show(&home, question, "removing", json, stored, |reply| show_stored("removed", &reply))
+        .await
 }
 
 fn stored(reply: Reply) -> Option<StoreReply> {

@@ -21,7 +21,10 @@ pub(super) async fn ping(arguments: PingArgs, json: bool) -> anyhow::Result<()> 
             let time = show_milliseconds(pong.milliseconds);
             let clock = pong.clock_milliseconds;
             let hops = pong.hops;
-            print::text(&format!("{} answered in {time}, {hops} hops, clock {clock:+} ms\n", pong.node))?;
+            print::text(&format!(
+                "{} answered in {time}, {hops} hops, clock {clock:+} ms\n",
+                pong.node
+            ))?;
         }
     }
     match replies.as_slice() {
@@ -105,7 +108,7 @@ pub(super) async fn ring(arguments: HomeArgs, json: bool) -> anyhow::Result<()> 
 }
 
 /// Also shown by the demo.
-pub fn ring_table(reply: &RingReply) -> String {
+pub(crate) fn ring_table(reply: &RingReply) -> String {
     let mut table =
         Table::new(&[">", "peer", ">share", ">resources", ">uptime", ">round trip", ">hops", ""]);
     for (number, entry) in reply.peers.iter().enumerate() {
@@ -130,7 +133,6 @@ fn share(percent: Option<f64>) -> String {
 fn number_text(number: Option<u32>) -> String {
     number.map_or_else(|| "?".to_owned(), |number| number.to_string())
 }
-
 
 fn uptime(seconds: Option<u32>) -> String {
     seconds.map_or_else(|| "?".to_owned(), |seconds| span(u64::from(seconds)))

@@ -18,7 +18,7 @@ use crate::{config, daemon, demo, enroll, home, print};
 ///
 /// # Errors
 /// Whatever went wrong, with its context.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     let json = cli.json;
     match cli.command {
         Command::Demo(arguments) => demo::run(arguments, json).await,
@@ -43,7 +43,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If there is none of them.
-pub fn home_directory(arguments: &HomeArgs) -> anyhow::Result<PathBuf> {
+pub(crate) fn home_directory(arguments: &HomeArgs) -> anyhow::Result<PathBuf> {
     if let Some(directory) = &arguments.home {
         return Ok(directory.clone());
     }

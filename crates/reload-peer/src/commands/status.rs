@@ -63,7 +63,8 @@ fn nodes(title: &str, nodes: &[String]) -> String {
 }
 
 fn fingers(status: &StatusReply) -> String {
-    let lines = status.fingers.iter().map(|finger| format!("  {:>3}  {}\n", finger.number, finger.node));
+    let lines =
+        status.fingers.iter().map(|finger| format!("  {:>3}  {}\n", finger.number, finger.node));
     let lines: String = lines.collect();
     format!("\nfingers\n{}", if lines.is_empty() { "  none\n".to_owned() } else { lines })
 }

@@ -22,7 +22,7 @@ const MAX_DOCUMENT: u64 = 16 << 20;
 ///
 /// # Errors
 /// One line.
-pub fn run(command: ConfigCommand, json: bool) -> anyhow::Result<()> {
+pub(crate) fn run(command: ConfigCommand, json: bool) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Show(arguments) => show::show(&arguments, json),
         ConfigCommand::Check(arguments) => check::check(&arguments, json),
@@ -61,16 +61,17 @@ fn choose<'a>(
     overlay: Option<&str>,
 ) -> anyhow::Result<&'a Configuration> {
     let all = document.configurations();
-    let names = || {
-        all.iter().map(|found| found.instance_name.as_str()).collect::<Vec<_>>().join(", ")
-    };
+    let names =
+        || all.iter().map(|found| found.instance_name.as_str()).collect::<Vec<_>>().join(", ");
     match (overlay, all) {
         (Some(name), _) => all
             .iter()
             .find(|found| found.instance_name.eq_ignore_ascii_case(name))
             .with_context(|| format!("the document has no overlay {name}; it has {}", names())),
         (None, [only]) => Ok(only),
-        (None, _) => bail!("the document has several overlays: choose one with --overlay: {}", names()),
+        (None, _) => {
+            bail!("the document has several overlays: choose one with --overlay: {}", names())
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reload_config::{ConfigurationBuilder, SelfSignedDigest, assemble_unsigned};
-use reload_identity::{Algorithm, KeyPair, Validity, certificates_from_pem, certificates_to_pem, derived_node_ids};
+use reload_identity::{
+    Algorithm, KeyPair, Validity, certificates_from_pem, certificates_to_pem, derived_node_ids,
+};
 use reload_wire::{NodeId, NodeIdLength, UnixTime};
 
 use super::{read_text, write};
@@ -30,7 +32,8 @@ pub(super) fn new(arguments: &NewArgs) -> anyhow::Result<()> {
     builder.bootstrap_nodes.clone_from(&arguments.bootstrap);
     builder.enrollment_servers.clone_from(&arguments.enrollment);
     builder.self_signed = arguments.self_signed.then_some(SelfSignedDigest::Sha256);
-    let mut signers = arguments.signer.iter().map(|hex| signer(hex)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut signers =
+        arguments.signer.iter().map(|hex| signer(hex)).collect::<anyhow::Result<Vec<_>>>()?;
     if let Some(directory) = &arguments.make_signer {
         signers.push(make_signer(&arguments.overlay, directory)?);
     }

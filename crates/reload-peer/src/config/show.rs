@@ -37,7 +37,10 @@ fn page(configuration: &Configuration) -> String {
     table.row(["bootstrap", &list(configuration.bootstrap_nodes.iter())]);
     table.row(["links", &configuration.overlay_link_protocols.join(" ")]);
     table.row(["no-ice", if configuration.no_ice { "yes" } else { "no" }]);
-    table.row(["clients", if configuration.clients_permitted { "permitted" } else { "not permitted" }]);
+    table.row([
+        "clients",
+        if configuration.clients_permitted { "permitted" } else { "not permitted" },
+    ]);
     table.row(["message size", &format!("{} bytes", configuration.max_message_size)]);
     table.row(["initial ttl", &configuration.initial_ttl.to_string()]);
     table.row(["signers", &list(configuration.configuration_signers.iter())]);

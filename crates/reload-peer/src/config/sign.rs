@@ -4,7 +4,9 @@ use anyhow::{Context, bail};
 use reload_config::{
     ConfigurationBuilder, Leniency, OverlayDocument, assemble, check_config_update_fits,
 };
-use reload_identity::{Credentials, Signers, Trust, sign_configuration, sign_kind, verify_configuration};
+use reload_identity::{
+    Credentials, Signers, Trust, sign_configuration, sign_kind, verify_configuration,
+};
 
 use super::{choose, read_document, read_text, write};
 use crate::cli::SignArgs;

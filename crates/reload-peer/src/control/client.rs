@@ -9,7 +9,7 @@ use super::{Answer, Asked, Failure, Question, Reply, SocketError, VERSION, conne
 
 /// Why a question got no good answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// No daemon, or not ours.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -23,7 +23,9 @@ pub enum ClientError {
     #[error("the node stopped while it worked on this; see its log")]
     Stopped,
     /// It is of another make.
-    #[error("the node speaks another control protocol than this command: use the same version ({0})")]
+    #[error(
+        "the node speaks another control protocol than this command: use the same version ({0})"
+    )]
     Foreign(serde_json::Error),
 }
 
@@ -31,7 +33,7 @@ pub enum ClientError {
 ///
 /// # Errors
 /// [`ClientError`].
-pub async fn call(
+pub(crate) async fn call(
     home: &Path,
     question: Question,
     mut progress: impl FnMut(&str),

@@ -4,11 +4,11 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 /// The largest line either side takes: the largest value of an overlay (2^24 bytes) does not fit
 /// into base64 here, but max-message-size is far below that.
-pub const MAX_LINE: usize = 8 << 20;
+pub(crate) const MAX_LINE: usize = 8 << 20;
 
 /// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub(crate) enum LineError {
     /// The stream failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),

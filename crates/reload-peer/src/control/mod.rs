@@ -10,13 +10,12 @@ mod reply;
 mod server;
 mod socket;
 
-pub use client::{ClientError, call};
-pub use line::{LineError, MAX_LINE};
-pub use protocol::{Answer, Asked, Failure, Place, Question, VERSION, Value, Which};
-pub use reply::{
-    FetchReply, FetchedEntry, Finger, FindEntry, FindReply, LinkEntry, LocateReply, Pong, Probed,
+pub(crate) use client::call;
+pub(crate) use protocol::{Answer, Asked, Failure, Place, Question, VERSION, Value, Which};
+pub(crate) use reply::{
+    FetchReply, FetchedEntry, FindEntry, FindReply, Finger, LinkEntry, LocateReply, Pong, Probed,
     Reply, RingEntry, RingReply, RouteReply, RouteStep, StatEntry, StatReply, StatusReply,
     StoreReply,
 };
-pub use server::{Handler, Progress, serve};
-pub use socket::{ControlListener, SocketError, connect};
+pub(crate) use server::{Handler, Progress, serve};
+pub(crate) use socket::{ControlListener, SocketError, connect};

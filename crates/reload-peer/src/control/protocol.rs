@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::Reply;
 
 /// The version of this protocol.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// The line from a command to the daemon.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// [`VERSION`].
     pub version: u32,
     /// What is asked.
@@ -22,7 +22,7 @@ pub struct Asked {
 /// What a command asks of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "question", rename_all = "kebab-case")]
-pub enum Question {
+pub(crate) enum Question {
     /// The picture of the node.
     Status,
     /// Every peer of the ring.
@@ -101,7 +101,7 @@ pub enum Question {
 /// Where a value stands within its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Place {
+pub(crate) enum Place {
     /// Nothing was said: right for a single value only.
     #[default]
     Unsaid,
@@ -116,7 +116,7 @@ pub enum Place {
 /// Which values of a kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Which {
+pub(crate) enum Which {
     /// All of them.
     #[default]
     All,
@@ -128,12 +128,12 @@ pub enum Which {
 
 /// Bytes in JSON: base64, and beside it the text if it is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value(pub Vec<u8>);
+pub(crate) struct Value(pub Vec<u8>);
 
 /// A line from the daemon.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case")]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Something is under way.
     Progress {
         /// What.
@@ -150,7 +150,7 @@ pub enum Answer {
 
 /// Why it did not work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// One line for people.
     pub message: String,
     /// The RELOAD error code, if a peer refused.
@@ -160,7 +160,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without a code.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: None }
     }
 }
@@ -176,7 +176,7 @@ impl std::error::Error for Failure {}
 impl Value {
     /// The text, if the bytes are text without control characters other than line ends and tabs.
     #[must_use]
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         let text = std::str::from_utf8(&self.0).ok()?;
         let plain = |character: char| !character.is_control() || "\n\r\t".contains(character);
         text.chars().all(plain).then_some(text)

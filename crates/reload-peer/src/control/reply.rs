@@ -8,7 +8,7 @@ use super::Value;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each is the reply to the question of its name")]
-pub enum Reply {
+pub(crate) enum Reply {
     Status(StatusReply),
     Ring(RingReply),
     Ping(Pong),
@@ -23,7 +23,7 @@ pub enum Reply {
 
 /// To `Ping`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pong {
+pub(crate) struct Pong {
     /// The node that answered.
     pub node: String,
     /// Hops of the answer.
@@ -36,7 +36,7 @@ pub struct Pong {
 
 /// To `Probe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probed {
+pub(crate) struct Probed {
     /// The peer that answered.
     pub node: String,
     /// Hops of the answer.
@@ -53,7 +53,7 @@ pub struct Probed {
 
 /// To `Ring`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RingReply {
+pub(crate) struct RingReply {
     /// The node that asked.
     pub this_node: String,
     /// In order of the ring, lowest Node-ID first.
@@ -62,7 +62,7 @@ pub struct RingReply {
 
 /// One peer of the ring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RingEntry {
+pub(crate) struct RingEntry {
     /// What it said of itself.
     #[serde(flatten)]
     pub probed: Probed,
@@ -72,7 +72,7 @@ pub struct RingEntry {
 
 /// To `Route`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RouteReply {
+pub(crate) struct RouteReply {
     /// The Resource-ID or Node-ID.
     pub target: String,
     /// From this node to the responsible one.
@@ -81,7 +81,7 @@ pub struct RouteReply {
 
 /// One peer of a path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RouteStep {
+pub(crate) struct RouteStep {
     /// The peer.
     pub node: String,
     /// How long its answer took; none for this node, which asks itself.
@@ -90,7 +90,7 @@ pub struct RouteStep {
 
 /// To `Locate`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LocateReply {
+pub(crate) struct LocateReply {
     /// The name as typed.
     pub name: String,
     /// Its Resource-ID.
@@ -105,7 +105,7 @@ pub struct LocateReply {
 
 /// To `Store` and `Remove`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoreReply {
+pub(crate) struct StoreReply {
     /// The Resource-ID.
     pub resource: String,
     /// The kind.
@@ -124,7 +124,7 @@ pub struct StoreReply {
 
 /// To `Fetch`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FetchReply {
+pub(crate) struct FetchReply {
     /// The Resource-ID.
     pub resource: String,
     /// The kind.
@@ -143,7 +143,7 @@ pub struct FetchReply {
 
 /// One fetched value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FetchedEntry {
+pub(crate) struct FetchedEntry {
     /// Its array index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
@@ -162,7 +162,7 @@ pub struct FetchedEntry {
 
 /// To `Stat`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatReply {
+pub(crate) struct StatReply {
     /// The Resource-ID.
     pub resource: String,
     /// The kind.
@@ -177,7 +177,7 @@ pub struct StatReply {
 
 /// What is known of one value without the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatEntry {
+pub(crate) struct StatEntry {
     /// Its array index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
@@ -198,7 +198,7 @@ pub struct StatEntry {
 
 /// To `Find`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindReply {
+pub(crate) struct FindReply {
     /// The Resource-ID asked for.
     pub resource: String,
     /// The peer that answered.
@@ -209,7 +209,7 @@ pub struct FindReply {
 
 /// What was found of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindEntry {
+pub(crate) struct FindEntry {
     /// The kind.
     pub kind: u32,
     /// The closest Resource-ID with values of it at that peer, if any.
@@ -219,7 +219,7 @@ pub struct FindEntry {
 /// To `Status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it; the unit is in the name")]
-pub struct StatusReply {
+pub(crate) struct StatusReply {
     pub node_id: String,
     pub user: Option<String>,
     pub overlay: String,
@@ -248,7 +248,7 @@ pub struct StatusReply {
 
 /// One finger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finger {
+pub(crate) struct Finger {
     /// The number i of section 10.7.4.2.
     pub number: u8,
     /// The peer.
@@ -258,7 +258,7 @@ pub struct Finger {
 /// One link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names say it")]
-pub struct LinkEntry {
+pub(crate) struct LinkEntry {
     pub node: Option<String>,
     pub remote: Option<String>,
     /// `TLS-TCP-FH-NO-ICE`.

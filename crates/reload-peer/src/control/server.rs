@@ -20,7 +20,7 @@ const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
 const PROGRESS_QUEUE: usize = 16;
 
 /// Answers questions.
-pub trait Handler: Send + Sync + 'static {
+pub(crate) trait Handler: Send + Sync + 'static {
     /// The answer to one question.
     fn answer(
         &self,
@@ -31,17 +31,17 @@ pub trait Handler: Send + Sync + 'static {
 
 /// Where a handler says what it is doing.
 #[derive(Clone, Debug)]
-pub struct Progress(Option<mpsc::Sender<String>>);
+pub(crate) struct Progress(Option<mpsc::Sender<String>>);
 
 impl Progress {
     /// Nobody listens.
     #[must_use]
-    pub const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self(None)
     }
 
     /// Says what is being done; dropped if the command does not read.
-    pub fn say(&self, text: impl Into<String>) {
+    pub(crate) fn say(&self, text: impl Into<String>) {
         if let Some(sender) = &self.0 {
             let _ = sender.try_send(text.into());
         }
@@ -49,7 +49,7 @@ impl Progress {
 }
 
 /// Serves commands until the task is dropped.
-pub async fn serve(listener: ControlListener, handler: Arc<impl Handler>) {
+pub(crate) async fn serve(listener: ControlListener, handler: Arc<impl Handler>) {
     let places = Arc::new(Semaphore::new(MAX_COMMANDS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
@@ -104,7 +104,9 @@ fn read_question(line: &[u8]) -> Result<Question, Failure> {
         return Err(Failure::new(text));
     }
     let asked = serde_json::from_slice::<Asked>(line);
-    asked.map(|asked| asked.question).map_err(|error| Failure::new(format!("no such question: {error}")))
+    asked
+        .map(|asked| asked.question)
+        .map_err(|error| Failure::new(format!("no such question: {error}")))
 }
 
 async fn answer(
@@ -139,7 +141,8 @@ async fn write_line(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{ClientError, FindReply, call, connect};
+    use crate::control::client::ClientError;
+    use crate::control::{FindReply, call, connect};
 
     struct Echo;
 

@@ -15,7 +15,7 @@ const MAX_PATH: usize = 100;
 
 /// Why the control socket cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum SocketError {
+pub(crate) enum SocketError {
     /// Nobody listens.
     #[error("no running node at {}: start one with `reload peer --home {}`", .0.display(), .0.display())]
     NoNode(PathBuf),
@@ -32,7 +32,7 @@ pub enum SocketError {
 
 /// The listening socket; dropping it removes the file.
 #[derive(Debug)]
-pub struct ControlListener {
+pub(crate) struct ControlListener {
     listener: UnixListener,
     path: PathBuf,
 }
@@ -43,7 +43,7 @@ impl ControlListener {
     ///
     /// # Errors
     /// [`SocketError`].
-    pub fn bind(home: &Path) -> Result<Self, SocketError> {
+    pub(crate) fn bind(home: &Path) -> Result<Self, SocketError> {
         let near = Near::open(home)?;
         let nursery = near.path.join(".control");
         let listener = bind_in(&nursery);
@@ -60,7 +60,7 @@ impl ControlListener {
     ///
     /// # Errors
     /// What the system says.
-    pub async fn accept(&self) -> std::io::Result<UnixStream> {
+    pub(crate) async fn accept(&self) -> std::io::Result<UnixStream> {
         self.listener.accept().await.map(|(stream, _)| stream)
     }
 }
@@ -75,7 +75,7 @@ impl Drop for ControlListener {
 ///
 /// # Errors
 /// [`SocketError`].
-pub async fn connect(home: &Path) -> Result<UnixStream, SocketError> {
+pub(crate) async fn connect(home: &Path) -> Result<UnixStream, SocketError> {
     let near = Near::open(home)?;
     let stream = UnixStream::connect(near.path.join(SOCKET)).await;
     stream.map_err(|error| match error.kind() {

@@ -6,7 +6,6 @@ use anyhow::Context;
 use reload_config::OverlayDocument;
 use reload_node::Event;
 use reload_topology::TopologyEvent;
-use reload_wire::NodeId;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
@@ -16,6 +15,17 @@ use crate::running::Running;
 
 /// How often the cache of connected peers is written, so that a kill loses little.
 const KEEP_PEERS: Duration = Duration::from_secs(60);
+
+/// The next event; none when the node has stopped.
+async fn receive(events: &mut Receiver<Event>) -> Option<Event> {
+    loop {
+        match events.recv().await {
+            Ok(event) => return Some(event),
+            Err(RecvError::Lagged(lost)) => tracing::warn!("{lost} events were not seen"),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
 
 /// How the node came to its end.
 #[derive(Debug)]
@@ -34,16 +44,16 @@ pub(super) struct Watch<'a> {
     node: &'a Running,
     home: &'a Home,
     events: Receiver<Event>,
-    keep_peers: Interval,
+    tick: Interval,
     unsupported: Option<String>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(node: &'a Running, home: &'a Home) -> anyhow::Result<Self> {
-        let mut keep_peers = interval_at(tokio::time::Instant::now() + KEEP_PEERS, KEEP_PEERS);
-        keep_peers.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tick = interval_at(tokio::time::Instant::now() + KEEP_PEERS, KEEP_PEERS);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let events = node.handle().events()?;
-        Ok(Self { node, home, events, keep_peers, unsupported: None })
+        Ok(Self { node, home, events, tick, unsupported: None })
     }
 
     /// Waits until the node is a peer, or as a client is settled.
@@ -53,10 +63,11 @@ impl<'a> Watch<'a> {
             return self.keep_peers().await;
         }
         loop {
-            match self.next().await {
-                Some(Event::Topology(TopologyEvent::Joined)) => return self.keep_peers().await,
-                Some(_) => {}
-                None => anyhow::bail!("the node has stopped before it joined; see its log"),
+            let event = receive(&mut self.events).await;
+            let event = event.context("the node has stopped before it joined; see its log")?;
+            self.act(&event);
+            if matches!(event, Event::Topology(TopologyEvent::Joined)) {
+                return self.keep_peers().await;
             }
         }
     }
@@ -65,10 +76,14 @@ impl<'a> Watch<'a> {
     pub(super) async fn run(&mut self) -> anyhow::Result<Ended> {
         loop {
             tokio::select! {
-                event = self.next() => if event.is_none() {
-                    return Ok(self.unsupported.take().map_or(Ended::Stopped, Ended::Unsupported));
+                event = receive(&mut self.events) => match event {
+                    Some(event) => self.act(&event),
+                    None => {
+                        let reason = self.unsupported.take();
+                        return Ok(reason.map_or(Ended::Stopped, Ended::Unsupported));
+                    }
                 },
-                _ = self.keep_peers.tick() => self.keep_peers().await?,
+                _ = self.tick.tick() => self.keep_peers().await?,
             }
         }
     }
@@ -88,36 +103,32 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// The next event, after it was acted on; none when the node has stopped.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            match self.events.recv().await {
-                Ok(event) => {
-                    if let Err(error) = self.on_event(&event) {
-                        tracing::warn!("{error:#}");
-                    }
-                    return Some(event);
-                }
-                Err(RecvError::Lagged(lost)) => tracing::warn!("{lost} events were not seen"),
-                Err(RecvError::Closed) => return None,
-            }
+    /// What cannot be done is told; the node runs on.
+    fn act(&mut self, event: &Event) {
+        if let Err(error) = self.on_event(event) {
+            tracing::warn!("{error:#}");
         }
     }
 
     fn on_event(&mut self, event: &Event) -> anyhow::Result<()> {
+        note_event(self.node, event);
         match event {
-            Event::Topology(event) => self.on_topology(event),
+            Event::Topology(event) => on_topology(event),
             Event::BootstrapFailed { address, reason } => {
                 tracing::warn!("bootstrap peer {address} does not lead into the overlay: {reason}");
             }
             Event::NoBootstrap { tried, again_in } => {
-                tracing::warn!("none of {tried} bootstrap peers answers; trying again in {again_in} s");
+                tracing::warn!(
+                    "none of {tried} bootstrap peers answers; trying again in {again_in} s"
+                );
             }
             Event::LinkUp { node, remote } => tracing::debug!("link up: {node} at {remote}"),
             Event::LinkDown { node, reason } => tracing::info!("link down: {node}: {reason}"),
             Event::Configured { sequence, document } => self.on_configured(*sequence, document)?,
             Event::Unsupported { reason } => {
-                tracing::error!("the new configuration asks for what this node cannot do: {reason}");
+                tracing::error!(
+                    "the new configuration asks for what this node cannot do: {reason}"
+                );
                 self.unsupported = Some(reason.clone());
             }
             Event::Finished(..) => {}
@@ -125,37 +136,39 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn on_topology(&self, event: &TopologyEvent) {
-        match event {
-            TopologyEvent::Joining { step, node } => {
-                let other = node.map(|node| format!(" ({node})")).unwrap_or_default();
-                tracing::info!("joining: {step}{other}");
-                self.note_step(step, *node);
-            }
-            TopologyEvent::Joined => tracing::info!("joined the overlay"),
-            TopologyEvent::JoinFailed { step } => tracing::warn!("join failed at: {step}"),
-            TopologyEvent::Isolated => tracing::warn!("all successors are gone: joining again"),
-            TopologyEvent::Changed => tracing::debug!("neighbours or responsibility changed"),
-            TopologyEvent::Left => tracing::info!("left the overlay"),
-        }
-    }
-
-    fn note_step(&self, step: &'static str, node: Option<NodeId>) {
-        self.node.note(|notes| {
-            notes.join_step = Some(step);
-            if step.contains("admitting") && node.is_some() {
-                notes.admitting_peer = node;
-            }
-        });
-    }
-
     /// Written whole or not at all; the node runs it already.
     fn on_configured(&self, sequence: u16, document: &[u8]) -> anyhow::Result<()> {
         tracing::info!("new configuration with sequence {sequence}");
-        let parsed = OverlayDocument::parse(document).context("the new configuration is damaged")?;
+        let parsed =
+            OverlayDocument::parse(document).context("the new configuration is damaged")?;
         let name = self.node.configuration().instance_name.clone();
         let configuration = parsed.find(&name)?.clone();
         self.node.note(|notes| notes.configuration = std::sync::Arc::new(configuration));
         Ok(self.home.write(CONFIGURATION, document)?)
     }
+}
+
+fn on_topology(event: &TopologyEvent) {
+    match event {
+        TopologyEvent::Joining { step, node } => {
+            let other = node.map(|node| format!(" ({node})")).unwrap_or_default();
+            tracing::info!("joining: {step}{other}");
+        }
+        TopologyEvent::Joined => tracing::info!("joined the overlay"),
+        TopologyEvent::JoinFailed { step } => tracing::warn!("join failed at: {step}"),
+        TopologyEvent::Isolated => tracing::warn!("all successors are gone: joining again"),
+        TopologyEvent::Changed => tracing::debug!("neighbours or responsibility changed"),
+        TopologyEvent::Left => tracing::info!("left the overlay"),
+    }
+}
+
+/// Notes what the status page shows of the join (section 10.5).
+pub(crate) fn note_event(node: &Running, event: &Event) {
+    let Event::Topology(TopologyEvent::Joining { step, node: other }) = event else { return };
+    node.note(|notes| {
+        notes.join_step = Some(step);
+        if step.contains("admitting") && other.is_some() {
+            notes.admitting_peer = *other;
+        }
+    });
 }

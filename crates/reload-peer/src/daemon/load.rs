@@ -2,16 +2,14 @@
 
 use anyhow::{Context, bail};
 use reload_config::{Leniency, OverlayDocument};
-use reload_identity::{
-    Credentials, OverlayConfig, Signers, Trust, Verified, verify_configuration,
-};
+use reload_identity::{Credentials, OverlayConfig, Signers, Trust, Verified, verify_configuration};
 use reload_wire::UnixTime;
 
 use crate::home::{CERTIFICATE, CONFIGURATION, Home, KEY};
 
 /// What a node runs with.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The configuration, its signature checked.
     pub configuration: Verified<OverlayConfig>,
     /// What it says about certificates.
@@ -24,7 +22,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// What is wrong and what to do, with the file.
-pub fn load(home: &Home, now: UnixTime) -> anyhow::Result<Loaded> {
+pub(crate) fn load(home: &Home, now: UnixTime) -> anyhow::Result<Loaded> {
     let document = home.read(CONFIGURATION)?;
     let key = home.read_text(KEY)?;
     let certificate = home.read_text(CERTIFICATE)?;

@@ -6,9 +6,10 @@ mod skew;
 mod start;
 mod usage;
 
-pub use load::{Loaded, load};
-pub use start::{NodeOptions, start};
-pub use usage::keep_certificate_stored;
+pub(crate) use events::note_event;
+pub(crate) use load::load;
+pub(crate) use start::{NodeOptions, start};
+pub(crate) use usage::keep_certificate_stored;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,9 +24,9 @@ use crate::cli::PeerArgs;
 use crate::commands::home_directory;
 use crate::control::{ControlListener, serve};
 use crate::home::{Home, PEERS};
+use crate::print;
 use crate::running::Running;
 use crate::units::now;
-use crate::print;
 
 use events::{Ended, Watch};
 
@@ -36,7 +37,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// One line that says what is wrong and what to do.
-pub async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     let home = Home::open(&home_directory(&arguments.home)?)?;
     let mut stop = Stop::new()?;
     let _lock = home.lock()?;
@@ -82,7 +83,10 @@ fn options(
     configuration: &Configuration,
 ) -> anyhow::Result<NodeOptions> {
     if arguments.client && !configuration.clients_permitted {
-        bail!("the overlay {} permits no clients: run without --client", configuration.instance_name);
+        bail!(
+            "the overlay {} permits no clients: run without --client",
+            configuration.instance_name
+        );
     }
     let mut bootstrap = arguments.bootstrap.clone();
     bootstrap.extend(home.cached_peers());

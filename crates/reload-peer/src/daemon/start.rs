@@ -16,7 +16,7 @@ use crate::units::now;
 
 /// How a node shall run.
 #[derive(Clone, Debug, Default)]
-pub struct NodeOptions {
+pub(crate) struct NodeOptions {
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
     /// What others are told to dial.
@@ -35,7 +35,7 @@ pub struct NodeOptions {
 ///
 /// # Errors
 /// What the system or the configuration does not allow.
-pub async fn start(
+pub(crate) async fn start(
     loaded: Loaded,
     options: NodeOptions,
     pool: CryptoPool,

@@ -14,7 +14,7 @@ use crate::units::now;
 type Finished = (EntryId, Result<Response, RequestFailure>);
 
 /// Keeps the certificate of the node stored until the node stops.
-pub async fn keep_certificate_stored(node: Running) {
+pub(crate) async fn keep_certificate_stored(node: Running) {
     let configuration = node.configuration();
     let certificate = Arc::clone(node.certificate());
     let make = move |running: &mut PeerNode, now: Now| {

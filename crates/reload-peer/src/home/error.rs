@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Why a home cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum HomeError {
+pub(crate) enum HomeError {
     /// No such directory.
     #[error("there is no home at {}: make one with `reload enroll --home {}`", .0.display(), .0.display())]
     Missing(PathBuf),

@@ -10,7 +10,7 @@ use super::HomeError;
 
 /// Held as long as the value lives.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 

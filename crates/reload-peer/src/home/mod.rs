@@ -8,10 +8,10 @@ mod lock;
 mod peers;
 mod write;
 
-pub use error::HomeError;
-pub use lock::Lock;
-pub use peers::{MAX_CACHED_PEERS, parse_peers, render_peers};
-pub use write::write_atomically;
+pub(crate) use error::HomeError;
+pub(crate) use lock::Lock;
+use peers::{parse_peers, render_peers};
+pub(crate) use write::write_atomically;
 
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -22,26 +22,26 @@ use std::path::{Path, PathBuf};
 use reload_wire::NodeId;
 
 /// The configuration document.
-pub const CONFIGURATION: &str = "overlay.xml";
+pub(crate) const CONFIGURATION: &str = "overlay.xml";
 /// The private key, PEM, mode 0600.
-pub const KEY: &str = "node.key";
+pub(crate) const KEY: &str = "node.key";
 /// The certificate and its chain, PEM.
-pub const CERTIFICATE: &str = "node.crt";
+pub(crate) const CERTIFICATE: &str = "node.crt";
 /// The label of this device at the enrollment server.
-pub const DEVICE: &str = "device";
+pub(crate) const DEVICE: &str = "device";
 /// Peers that were connected.
-pub const PEERS: &str = "peers";
+pub(crate) const PEERS: &str = "peers";
 /// The control socket of the running daemon.
-pub const SOCKET: &str = "control.sock";
+pub(crate) const SOCKET: &str = "control.sock";
 /// Held by the running daemon.
-pub const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// Nothing in a home is larger: a configuration with many certificates takes far less.
 const MAX_FILE: u64 = 4 << 20;
 
 /// A directory with the files of one node.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub(crate) struct Home {
     directory: PathBuf,
 }
 
@@ -50,7 +50,7 @@ impl Home {
     ///
     /// # Errors
     /// [`HomeError::Missing`], [`HomeError::NotADirectory`] or [`HomeError::Unreadable`].
-    pub fn open(directory: &Path) -> Result<Self, HomeError> {
+    pub(crate) fn open(directory: &Path) -> Result<Self, HomeError> {
         let home = Self { directory: directory.to_owned() };
         match std::fs::read_dir(directory) {
             Ok(_) => Ok(home),
@@ -66,7 +66,7 @@ impl Home {
     ///
     /// # Errors
     /// As [`Home::open`], or [`HomeError::Write`].
-    pub fn create(directory: &Path) -> Result<Self, HomeError> {
+    pub(crate) fn create(directory: &Path) -> Result<Self, HomeError> {
         if !directory.exists() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
             made.map_err(|error| HomeError::Write(directory.to_owned(), error))?;
@@ -76,19 +76,19 @@ impl Home {
 
     /// The directory.
     #[must_use]
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// The path of a file in the home.
     #[must_use]
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
     /// Whether a file is there.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.path(name).exists()
     }
 
@@ -96,7 +96,7 @@ impl Home {
     ///
     /// # Errors
     /// [`HomeError::NotEnrolled`] if it is not there, else what the system says.
-    pub fn read(&self, name: &'static str) -> Result<Vec<u8>, HomeError> {
+    pub(crate) fn read(&self, name: &'static str) -> Result<Vec<u8>, HomeError> {
         let path = self.path(name);
         let mut file = File::open(&path).map_err(|error| self.read_error(name, error))?;
         let metadata = file.metadata().map_err(|error| self.read_error(name, error))?;
@@ -115,7 +115,7 @@ impl Home {
     ///
     /// # Errors
     /// As [`Home::read`], or [`HomeError::NotText`].
-    pub fn read_text(&self, name: &'static str) -> Result<String, HomeError> {
+    pub(crate) fn read_text(&self, name: &'static str) -> Result<String, HomeError> {
         String::from_utf8(self.read(name)?).map_err(|_| HomeError::NotText(self.path(name)))
     }
 
@@ -123,7 +123,7 @@ impl Home {
     ///
     /// # Errors
     /// [`HomeError::Write`].
-    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
         let mode = if name == KEY { 0o600 } else { 0o644 };
         let path = self.path(name);
         write_atomically(&path, bytes, mode).map_err(|error| HomeError::Write(path, error))
@@ -133,21 +133,21 @@ impl Home {
     ///
     /// # Errors
     /// [`HomeError::InUse`], or what the system says.
-    pub fn lock(&self) -> Result<Lock, HomeError> {
+    pub(crate) fn lock(&self) -> Result<Lock, HomeError> {
         Lock::take(&self.path(LOCK), &self.directory)
     }
 
     /// The peers that were connected when the daemon last ran. A damaged or missing cache is empty.
     #[must_use]
-    pub fn cached_peers(&self) -> Vec<SocketAddr> {
+    pub(crate) fn cached_peers(&self) -> Vec<SocketAddr> {
         self.read_text(PEERS).map(|text| parse_peers(&text)).unwrap_or_default()
     }
 
-    /// Keeps up to [`MAX_CACHED_PEERS`] connected peers for the next start (section 11.4).
+    /// Keeps up to ten connected peers for the next start (section 11.4).
     ///
     /// # Errors
     /// [`HomeError::Write`].
-    pub fn write_peers(&self, peers: &[(NodeId, SocketAddr)]) -> Result<(), HomeError> {
+    pub(crate) fn write_peers(&self, peers: &[(NodeId, SocketAddr)]) -> Result<(), HomeError> {
         self.write(PEERS, render_peers(peers).as_bytes())
     }
 
@@ -195,7 +195,9 @@ mod tests {
         let home = Home::open(directory.path()).unwrap();
         let first = home.lock().unwrap();
         let refused = home.lock();
-        assert!(matches!(refused, Err(HomeError::InUse(_, Some(pid))) if pid == std::process::id()));
+        assert!(
+            matches!(refused, Err(HomeError::InUse(_, Some(pid))) if pid == std::process::id())
+        );
         drop(first);
         home.lock().unwrap();
     }

@@ -5,18 +5,18 @@ use std::net::SocketAddr;
 use reload_wire::NodeId;
 
 /// As many peers are kept for the next start; a handful suffices, and they age.
-pub const MAX_CACHED_PEERS: usize = 10;
+pub(crate) const MAX_CACHED_PEERS: usize = 10;
 
 /// The addresses in a cache; lines that are no address are passed over.
 #[must_use]
-pub fn parse_peers(text: &str) -> Vec<SocketAddr> {
+pub(crate) fn parse_peers(text: &str) -> Vec<SocketAddr> {
     let addresses = text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok());
     addresses.take(MAX_CACHED_PEERS).collect()
 }
 
 /// The text of a cache.
 #[must_use]
-pub fn render_peers(peers: &[(NodeId, SocketAddr)]) -> String {
+pub(crate) fn render_peers(peers: &[(NodeId, SocketAddr)]) -> String {
     let lines = peers.iter().take(MAX_CACHED_PEERS);
     lines.map(|(node, address)| format!("{address} {node}\n")).collect()
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// What the system says.
-pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     let temporary = temporary_name(path);
-    let written = write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path));
+    let written =
+        write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
         // The first error is the one to tell.
         let _ = std::fs::remove_file(&temporary);

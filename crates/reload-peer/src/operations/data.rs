@@ -17,7 +17,7 @@ use crate::running::{Running, unexpected};
 ///
 /// # Errors
 /// One line.
-pub async fn fetch(
+pub(crate) async fn fetch(
     node: &Running,
     name: &str,
     kind: &str,
@@ -70,7 +70,7 @@ fn owner(fetched: &VerifiedValue) -> String {
 ///
 /// # Errors
 /// One line.
-pub async fn stat(
+pub(crate) async fn stat(
     node: &Running,
     name: &str,
     kind: &str,
@@ -81,8 +81,7 @@ pub async fn stat(
     let resource = node.resource_id(name).await?;
     let (response, found) = stat_kind(node, &resource, kind, which).await?;
     let entries = found.iter().flat_map(|found| &found.values);
-    let entries: Result<Vec<_>, _> =
-        entries.map(|stored| stat_entry(node, kind, stored)).collect();
+    let entries: Result<Vec<_>, _> = entries.map(|stored| stat_entry(node, kind, stored)).collect();
     Ok(StatReply {
         resource: resource.to_string(),
         kind: kind.id.0,
@@ -148,7 +147,11 @@ pub(super) fn decode(
 ///
 /// # Errors
 /// One line.
-pub async fn find(node: &Running, name: &str, kinds: &[String]) -> Result<FindReply, Failure> {
+pub(crate) async fn find(
+    node: &Running,
+    name: &str,
+    kinds: &[String],
+) -> Result<FindReply, Failure> {
     let configuration = node.configuration();
     let ids: Result<BTreeSet<_>, _> =
         kinds.iter().map(|kind| find_kind(&configuration, kind).map(|kind| kind.id)).collect();

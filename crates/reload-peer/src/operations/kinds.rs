@@ -10,7 +10,7 @@ use crate::control::{Failure, Place, Value, Which};
 ///
 /// # Errors
 /// A line that lists the kinds there are.
-pub fn find_kind<'a>(
+pub(crate) fn find_kind<'a>(
     configuration: &'a Configuration,
     text: &str,
 ) -> Result<&'a KindDefinition, Failure> {
@@ -22,7 +22,8 @@ pub fn find_kind<'a>(
         (None, None) => false,
     };
     definitions.find(|kind| is_it(kind)).ok_or_else(|| {
-        let all: Vec<_> = configuration.kinds.iter().map(|block| title(&block.definition)).collect();
+        let all: Vec<_> =
+            configuration.kinds.iter().map(|block| title(&block.definition)).collect();
         Failure::new(format!("this overlay has no kind {text}; it has {}", all.join(", ")))
     })
 }
@@ -36,7 +37,7 @@ fn number(text: &str) -> Option<u32> {
 
 /// The name, or the number in hex.
 #[must_use]
-pub fn title(kind: &KindDefinition) -> String {
+pub(crate) fn title(kind: &KindDefinition) -> String {
     kind.name.clone().unwrap_or_else(|| format!("{:#x}", kind.id.0))
 }
 
@@ -83,7 +84,9 @@ pub(super) fn specifier(kind: &KindDefinition, which: Which) -> Result<ModelSpec
 pub(super) fn who_may_write(kind: &KindDefinition, user: Option<&str>, node: &str) -> String {
     let user = user.unwrap_or("none");
     match &kind.access {
-        AccessControl::UserMatch => format!("this node may write it only under its user name {user}"),
+        AccessControl::UserMatch => {
+            format!("this node may write it only under its user name {user}")
+        }
         AccessControl::NodeMatch => format!("this node may write it only under node:{node}"),
         AccessControl::UserNodeMatch => {
             format!("this node may write it only under its user name {user}, key 0x{node}")

@@ -18,7 +18,7 @@ const MAX_PATH: usize = 255;
 ///
 /// # Errors
 /// One line.
-pub async fn ping(node: &Running, target: &str) -> Result<Pong, Failure> {
+pub(crate) async fn ping(node: &Running, target: &str) -> Result<Pong, Failure> {
     let response = ping_destination(node, node.destination(target).await?).await?;
     let Reply::Pong { time, .. } = response.reply else { return Err(unexpected()) };
     Ok(Pong {
@@ -43,7 +43,7 @@ async fn ping_destination(node: &Running, to: Destination) -> Result<Response, F
 ///
 /// # Errors
 /// One line.
-pub async fn probe(node: &Running, target: &str) -> Result<Probed, Failure> {
+pub(crate) async fn probe(node: &Running, target: &str) -> Result<Probed, Failure> {
     let (_, probed) = probe_destination(node, node.destination(target).await?).await?;
     Ok(probed)
 }
@@ -70,7 +70,9 @@ pub(super) async fn probe_destination(
     for information in said {
         match information {
             // In parts per billion.
-            ProbeInformation::ResponsibleSet(ppb) => probed.share_percent = Some(f64::from(ppb) / 1e7),
+            ProbeInformation::ResponsibleSet(ppb) => {
+                probed.share_percent = Some(f64::from(ppb) / 1e7)
+            }
             ProbeInformation::NumResources(number) => probed.resources = Some(number),
             ProbeInformation::Uptime(seconds) => probed.uptime = Some(seconds),
             _ => {}
@@ -83,7 +85,11 @@ pub(super) async fn probe_destination(
 ///
 /// # Errors
 /// One line.
-pub async fn route(node: &Running, target: &str, progress: &Progress) -> Result<RouteReply, Failure> {
+pub(crate) async fn route(
+    node: &Running,
+    target: &str,
+    progress: &Progress,
+) -> Result<RouteReply, Failure> {
     let destination = node.destination(target).await?;
     let mut path = vec![RouteStep { node: node.node_id().to_string(), milliseconds: None }];
     let mut current = node.node_id();
@@ -106,7 +112,9 @@ pub async fn route(node: &Running, target: &str, progress: &Progress) -> Result<
             return Ok(RouteReply { target: show(&destination), path });
         }
     }
-    Err(Failure::new(format!("the path goes on after {MAX_PATH} peers: the ring is not in order yet")))
+    Err(Failure::new(format!(
+        "the path goes on after {MAX_PATH} peers: the ring is not in order yet"
+    )))
 }
 
 fn show(destination: &Destination) -> String {
@@ -121,7 +129,7 @@ fn show(destination: &Destination) -> String {
 ///
 /// # Errors
 /// One line.
-pub async fn locate(node: &Running, name: &str) -> Result<LocateReply, Failure> {
+pub(crate) async fn locate(node: &Running, name: &str) -> Result<LocateReply, Failure> {
     let resource = node.resource_id(name).await?;
     let response = ping_destination(node, Destination::Resource(resource.clone())).await?;
     let mut keepers = vec![response.from];

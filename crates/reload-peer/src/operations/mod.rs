@@ -8,12 +8,12 @@ mod ring;
 mod status;
 mod store;
 
-pub use data::{fetch, find, stat};
-pub use kinds::{find_kind, title as kind_title};
-pub use look::{locate, ping, probe, route};
-pub use ring::ring;
-pub use status::status;
-pub use store::{StoreOrder, remove, store};
+pub(crate) use data::{fetch, find, stat};
+pub(crate) use kinds::title as kind_title;
+pub(crate) use look::{locate, ping, probe, route};
+pub(crate) use ring::ring;
+pub(crate) use status::status;
+pub(crate) use store::{StoreOrder, remove, store};
 
 use crate::control::{Failure, Handler, Progress, Question, Reply};
 use crate::running::Running;

@@ -15,11 +15,12 @@ const MAX_PEERS: usize = 10_000;
 ///
 /// # Errors
 /// One line.
-pub async fn ring(node: &Running, progress: &Progress) -> Result<RingReply, Failure> {
+pub(crate) async fn ring(node: &Running, progress: &Progress) -> Result<RingReply, Failure> {
     let mut peers: BTreeMap<NodeId, Probed> = BTreeMap::new();
     let mut current = node.node_id();
     loop {
-        let (peer, probed) = probe_destination(node, Destination::Resource(after(&current)?)).await?;
+        let (peer, probed) =
+            probe_destination(node, Destination::Resource(after(&current)?)).await?;
         // Back at the first one met, which is not this node if this node is a client.
         if peers.insert(peer, probed).is_some() {
             break;
@@ -35,7 +36,10 @@ pub async fn ring(node: &Running, progress: &Progress) -> Result<RingReply, Fail
     }
     let this_node = node.node_id();
     let entry = |(peer, probed)| RingEntry { probed, this_node: peer == this_node };
-    Ok(RingReply { this_node: this_node.to_string(), peers: peers.into_iter().map(entry).collect() })
+    Ok(RingReply {
+        this_node: this_node.to_string(),
+        peers: peers.into_iter().map(entry).collect(),
+    })
 }
 
 /// The Resource-ID n + 1; the last one is followed by zero.

@@ -18,7 +18,7 @@ const LINK_TYPE: &str = "TLS-TCP-FH-NO-ICE";
 ///
 /// # Errors
 /// The node has stopped.
-pub async fn status(node: &Running) -> Result<StatusReply, Failure> {
+pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
     let Snapshot { status, links, listening, connections_refused } = node.snapshot().await?;
     let notes = node.notes();
     let configuration = notes.configuration;
@@ -63,9 +63,8 @@ fn phase_name(phase: Phase) -> &'static str {
 
 /// The links of the node, with what its driver knows of them.
 fn link_entries(status: &Status, links: &[LinkSnapshot]) -> Vec<LinkEntry> {
-    let entry = |known: &LinkStatus| {
-        link_entry(known, links.iter().find(|link| link.link == known.link))
-    };
+    let entry =
+        |known: &LinkStatus| link_entry(known, links.iter().find(|link| link.link == known.link));
     status.links.iter().map(entry).collect()
 }
 

@@ -20,7 +20,7 @@ const REMOVAL_MARGIN: u32 = 60;
 /// What to store.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "as in the question of the control protocol")]
-pub struct StoreOrder {
+pub(crate) struct StoreOrder {
     pub name: String,
     pub kind: String,
     pub place: Place,
@@ -34,7 +34,7 @@ pub struct StoreOrder {
 ///
 /// # Errors
 /// One line.
-pub async fn store(
+pub(crate) async fn store(
     node: &Running,
     order: StoreOrder,
     progress: &Progress,
@@ -60,7 +60,7 @@ pub async fn store(
 ///
 /// # Errors
 /// One line; also if nothing is there.
-pub async fn remove(
+pub(crate) async fn remove(
     node: &Running,
     name: &str,
     kind: &str,

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reload_identity::FetchedKind;
 use reload_node::{NewValue, Place, Reply, Request, Specifier};
-use reload_wire::{ArrayRange, DataValue, KindId, ModelSpecifier, Now, ResourceId, StoredDataValue};
+use reload_wire::{
+    ArrayRange, DataValue, KindId, ModelSpecifier, Now, ResourceId, StoredDataValue,
+};
 
 use super::{EntryStatus, StoreState};
 
