@@ -141,13 +141,16 @@ async fn s_client_without_a_certificate_is_refused_with_an_alert() {
     let overlay = Overlay::new();
     let node = Running::start(overlay.identity(&overlay.node())).await;
     let address = node.address().to_string();
-    let output = Command::new("openssl")
+    let mut client = Command::new("openssl")
         .args(["s_client", "-connect", &address, "-tls1_3"])
-        .stdin(Stdio::piped())
+        .stdin(Stdio::piped()) // open to the end: at its end s_client would stop by itself
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output();
-    let output = soon(output).await.unwrap();
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    soon(client.stderr.take().unwrap().read_to_string(&mut text)).await.unwrap();
     assert!(text.contains("certificate required"), "{text}");
     assert!(soon(node.handle.snapshot()).await.unwrap().links.is_empty());
 }
