@@ -7,9 +7,13 @@ mod host;
 mod link;
 mod overlay;
 mod queue;
+mod scenario;
+mod values;
 mod world;
 
 pub use check::{Address, Book, fetched, holders, owner, ring, ring_faults};
 pub use host::{Condition, Host, SimNode};
 pub use overlay::{BEGINNING, NAME, Overlay};
+pub use scenario::{Crashes, Report, Scenario};
+pub use values::Assignment;
 pub use world::{HostId, Weather, World};

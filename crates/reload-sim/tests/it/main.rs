@@ -1,3 +1,4 @@
 //! Whole overlays in virtual time.
 
 mod ring;
+mod scenarios;

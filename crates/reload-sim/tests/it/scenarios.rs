@@ -1,0 +1,53 @@
+//! Many seeds: crashes, loss, and joins at the same moment.
+
+use reload_sim::{Crashes, Overlay, Report, Scenario};
+
+/// Plays a scenario under many seeds and prints each that went wrong, with the way to replay it.
+fn play_all(seeds: std::ops::Range<u64>, scenario: impl Fn(u64) -> Scenario) {
+    let overlay = Overlay::new();
+    let mut failed = 0;
+    for seed in seeds {
+        let scenario = scenario(seed);
+        let report = scenario.play(&overlay);
+        if !report.faults.is_empty() {
+            failed += 1;
+            print_failure(&scenario, &report);
+        }
+    }
+    assert_eq!(failed, 0, "{failed} seeds went wrong");
+}
+
+fn print_failure(scenario: &Scenario, report: &Report) {
+    println!("seed {}: replay with {}", scenario.seed, scenario.replay());
+    println!("  {} stored, {} hopeless", report.stored, report.hopeless);
+    for fault in report.faults.iter().take(5) {
+        println!("  {fault}");
+    }
+}
+
+fn crashing(seed: u64, pattern: Crashes) -> Scenario {
+    Scenario { seed, peers: 60, at_once: false, loss: 0.05, values: 4, crashes: 12, pattern }
+}
+
+#[test]
+fn what_has_a_live_copy_is_found_after_crashes() {
+    play_all(0..4, |seed| crashing(seed, Crashes::Anywhere));
+}
+
+#[test]
+fn nothing_is_lost_unless_three_adjacent_peers_crash() {
+    play_all(100..104, |seed| crashing(seed, Crashes::Apart));
+}
+
+#[test]
+fn sixty_four_peers_join_at_once() {
+    play_all(200..204, |seed| Scenario {
+        seed,
+        peers: 64,
+        at_once: true,
+        loss: 0.0,
+        values: 1,
+        crashes: 0,
+        pattern: Crashes::Apart,
+    });
+}
