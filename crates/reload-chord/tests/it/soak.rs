@@ -45,7 +45,8 @@ fn victim(net: &mut Network, recent: &[(Id, u64)], now: u64) -> Id {
         let near = |by: usize| gone(ring[(at + by) % ring.len()]);
         let last = ring.len();
         let (b2, b1, a1, a2) = (near(last - 2), near(last - 1), near(1), near(2));
-        if !gone(ring[at]) && !(b2 && b1 || b1 && a1 || a1 && a2) {
+        let third = [b2 && b1, b1 && a1, a1 && a2].contains(&true);
+        if !third && !gone(ring[at]) {
             return ring[at];
         }
     }
