@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reload_identity::{KindModels, VerifiedValue, verify_fetch_answer, verify_message};
-use reload_storage::{CopyBatch, MemoryStore, Storage};
+use reload_storage::{CopyBatch, Limits, MemoryStore, Refusal, Storage};
 use reload_topology::Range;
 use reload_wire::{
     Decode, Dialect, ErrorCode, KindId, MessageCode, ResourceId, StoreReq, StoredDataValue,
@@ -220,4 +220,29 @@ fn a_merge_leaves_out_values_of_writers_without_a_right() {
     let merged = ours.merge(bed.now, &alice, SINGLE, &values, 1, &TestPlace::responsible());
     assert!(!merged.unwrap().changed());
     assert_eq!(ours.value_count(), 0);
+}
+
+#[test]
+fn a_merge_keeps_to_sizes_and_limits() {
+    let bed = Bed::new();
+    let mut theirs = bed.storage();
+    let home = bed.user_resource("alice");
+    let values = vec![(1, LIFETIME, put(0, b"short")), (1, LIFETIME, put(1, &[7; 90]))];
+    let request = Request::new(&home).kind(ARRAY, 0, values);
+    bed.store(&mut theirs, &bed.writer("alice"), &request).unwrap();
+    let (generation, values) = fetched(&bed, &theirs, &home, ARRAY);
+    let merge = |mut ours: Storage<MemoryStore>| {
+        let place = TestPlace::responsible();
+        let merged = ours.merge(bed.now, &home, ARRAY, &values, generation, &place);
+        merged.map(|_| ours.value_count())
+    };
+    let mut configuration = bed.configuration.clone();
+    configuration.settings.kinds.iter_mut().for_each(|block| block.definition.max_size = 10);
+    assert_eq!(merge(Storage::new(MemoryStore::new(), &configuration)), Ok(1));
+    let one = Limits { values_per_kind: 1, ..Limits::default() };
+    let refusal = Refusal::TooManyValues { kind: ARRAY, count: 2, max: 1 };
+    assert_eq!(merge(bed.storage().with_limits(one)), Err(refusal));
+    let few = Limits { bytes: 100, ..Limits::default() };
+    assert_eq!(merge(bed.storage().with_limits(few)), Err(Refusal::BytesFull { limit: 100 }));
+    assert_eq!(merge(bed.storage()), Ok(2));
 }

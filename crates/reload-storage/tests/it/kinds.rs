@@ -86,3 +86,17 @@ fn the_values_of_a_revoked_writer_go() {
     assert_eq!((result.dropped, result.values), (vec![], 3));
     assert_eq!(storage.value_count(), 1);
 }
+
+#[test]
+fn kinds_whose_policy_cannot_be_checked_are_not_stored() {
+    let bed = Bed::new();
+    let unknown = AccessControl::Unknown("OTHER-MATCH".to_owned());
+    for access in [AccessControl::UserNodeMatch, unknown] {
+        let mut configuration = bed.configuration.clone();
+        configuration.settings.kinds = changed(SINGLE, |kind| kind.access.clone_from(&access));
+        let storage = Storage::new(MemoryStore::new(), &configuration);
+        assert_eq!(storage.model(SINGLE), None, "{access:?}");
+        assert_eq!(storage.models().get(SINGLE), None);
+        assert_eq!(storage.model(USER_NODE), Some(DataModel::Dictionary));
+    }
+}

@@ -89,3 +89,18 @@ fn a_value_goes_with_the_certificate_of_its_writer() {
     assert_eq!(bed.single(&storage, &home), None);
     assert_eq!(storage.handle_timeout(bed.now), 1);
 }
+
+#[test]
+fn an_element_at_its_end_is_a_gap_before_the_sweep_too() {
+    let mut bed = Bed::new();
+    let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
+    let home = bed.user_resource("alice");
+    let values = vec![(1, 10, put(0, b"short")), (1, 99, put(1, b"long")), (1, 10, put(2, b"x"))];
+    bed.store(&mut storage, &alice, &Request::new(&home).kind(ARRAY, 0, values)).unwrap();
+    bed.wait(10 * SECOND);
+    let (generation, values) = bed.fetch_all(&storage, &home, ARRAY);
+    assert_eq!((generation, values.len()), (1, 2), "the last element that counts is 1");
+    assert!(bed.is_synthetic(&values[0]));
+    assert_eq!(values[1].value, put(1, b"long"));
+    assert_eq!(storage.view(bed.now).count(), 1);
+}

@@ -1,6 +1,8 @@
 //! What this peer is willing to keep, beyond what the Kinds say.
 
-use reload_storage::{Limits, MemoryStore, Refusal, Storage, Usage};
+use std::sync::Arc;
+
+use reload_storage::{Limits, MemoryStore, Refusal, Storage, Store, StoredValue, Usage};
 use reload_wire::ErrorCode;
 
 use crate::bed::*;
@@ -70,6 +72,10 @@ fn one_certificate_is_kept_for_all_values_of_a_writer() {
     let twin = bed.writer("alice");
     bed.store(&mut storage, &twin, &Request::of(&home, ARRAY, 2, put(0, b"x"))).unwrap();
     assert_eq!(storage.usage(), one);
+    assert!(!Arc::ptr_eq(alice.certificate(), twin.certificate()));
+    let slot = storage.store_ref().slot(&home, ARRAY).unwrap();
+    let same = |value: &StoredValue| Arc::ptr_eq(value.certificate(), alice.certificate());
+    assert!(slot.values.values().all(same), "in memory once");
 }
 
 #[test]
