@@ -24,6 +24,8 @@ enum State {
     Idle,
     /// The address at this place of the list is being dialled.
     Dialling { at: usize, link: LinkId },
+    /// The link is up and the join under way. The refusal of a TLS 1.3 server comes only now.
+    Joining { at: usize, link: LinkId, node: NodeId },
     /// All were tried in vain; the timer starts the next round.
     Pausing,
 }
@@ -83,23 +85,25 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// A link is up: if it is the one to the bootstrap node, the join begins.
     pub(crate) fn on_bootstrap_up(&mut self, now: Now, link: LinkId, node: NodeId) {
-        let State::Dialling { link: dialled, .. } = self.bootstrap.state else {
+        let State::Dialling { at, link: dialled } = self.bootstrap.state else {
             return;
         };
         if dialled == link {
-            self.bootstrap.state = State::Idle;
-            self.bootstrap.pause = Duration::from_secs(1);
+            self.bootstrap.state = State::Joining { at, link, node };
             self.topology.handle_input(now, Input::Join { bootstrap: node });
         }
     }
 
     pub(crate) fn on_bootstrap_down(&mut self, now: Now, link: LinkId, reason: &str) {
-        let State::Dialling { at, link: dialled } = self.bootstrap.state else {
-            return;
+        let at = match self.bootstrap.state {
+            State::Dialling { at, link: dialled } if dialled == link => at,
+            State::Joining { at, link: dialled, node }
+                if dialled == link && self.links.to_node(&node).is_none() =>
+            {
+                at
+            }
+            _ => return,
         };
-        if dialled != link {
-            return;
-        }
         if let Some(address) = self.bootstrap.start.bootstrap.get(at).copied() {
             self.emit(Event::BootstrapFailed { address, reason: reason.to_owned() });
         }
@@ -111,10 +115,13 @@ impl<T: Topology, S: Store> Node<T, S> {
         let lost = matches!(event, TopologyEvent::JoinFailed { .. } | TopologyEvent::Isolated);
         if event == TopologyEvent::Joined {
             self.bootstrap.start.first = false;
+            self.bootstrap.state = State::Idle;
+            self.bootstrap.pause = Duration::from_secs(1);
             self.remember_peers();
         }
         self.emit(Event::Topology(event));
-        if lost && !self.leaving && matches!(self.bootstrap.state, State::Idle) {
+        let searching = matches!(self.bootstrap.state, State::Dialling { .. } | State::Pausing);
+        if lost && !self.leaving && !searching {
             self.bootstrap.state = State::Pausing;
             self.timers.set(Timer::Bootstrap, now.mono + self.bootstrap.pause);
         }

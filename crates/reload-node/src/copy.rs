@@ -200,7 +200,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(body) = request.ok().and_then(|request| request.to_bytes().ok()) else {
             return false;
         };
-        let purpose = Purpose::Resynchronise { resource: resource.clone(), copy };
+        let purpose = Purpose::Resynchronise { node, resource: resource.clone(), copy };
         let to = vec![Destination::Node(node)];
         self.send_request(now, MessageCode::FETCH_REQUEST, to, body, purpose);
         true
@@ -210,22 +210,49 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn finish_resynchronise(
         &mut self,
         now: Now,
+        node: NodeId,
         resource: &ResourceId,
         copy: Option<u64>,
         ending: Ending,
     ) {
-        if let Ending::Answered(answer) = ending
-            && let Some(Ok(fetched)) = answer.checked.fetched
-        {
-            for kind in &fetched.kinds {
-                let (values, generation) = (&kind.values, kind.generation);
-                let place = PlaceOf(&self.topology);
-                // what may not be here is left out, and the rest taken
-                let _ = self.storage.merge(now, resource, kind.kind, values, generation, &place);
-            }
+        let fetched = match ending {
+            Ending::Answered(answer) => answer.checked.fetched,
+            _ => None,
+        };
+        let Some(Ok(fetched)) = fetched else {
+            return copy.map_or((), |number| self.batch_done(now, number, Ok(())));
+        };
+        let mut changed = false;
+        for kind in &fetched.kinds {
+            let place = PlaceOf(&self.topology);
+            // what may not be here is left out, and the rest taken
+            let merged =
+                self.storage.merge(now, resource, kind.kind, &kind.values, kind.generation, &place);
+            changed |= merged.is_ok_and(|merged| merged.changed());
         }
-        if let Some(number) = copy {
-            self.batch_done(now, number, Ok(()));
+        self.send_merged(now, node, resource, copy, changed);
+    }
+
+    /// The refused copy was refused whole: it is sent again, merged. What is new here goes to our
+    /// own replicas, too.
+    fn send_merged(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        resource: &ResourceId,
+        copy: Option<u64>,
+        changed: bool,
+    ) {
+        match copy {
+            Some(number) => self.retry_later(now, number, resource.clone()),
+            None => self.copy_resource(now, node, resource),
+        }
+        if changed && self.topology.is_responsible(resource) {
+            for replica in self.topology.replicas(resource) {
+                if replica != node {
+                    self.copy_resource(now, replica, resource);
+                }
+            }
         }
     }
 }

@@ -293,8 +293,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             Purpose::Copy { copy, node, resource } => {
                 self.finish_copy(now, copy, node, resource, ending);
             }
-            Purpose::Resynchronise { resource, copy } => {
-                self.finish_resynchronise(now, &resource, copy, ending);
+            Purpose::Resynchronise { node, resource, copy } => {
+                self.finish_resynchronise(now, node, &resource, copy, ending);
             }
             Purpose::ConfigUpdate(node) => self.finish_config_update(now, node, &ending),
             Purpose::Keepalive | Purpose::Nobody => {}

@@ -26,7 +26,7 @@ pub(crate) enum Purpose {
     /// A batch of a copy task.
     Copy { copy: u64, node: NodeId, resource: ResourceId },
     /// Newer values are fetched from a peer that refused our copy as too old (section 7.4.1.1).
-    Resynchronise { resource: ResourceId, copy: Option<u64> },
+    Resynchronise { node: NodeId, resource: ResourceId, copy: Option<u64> },
     /// A ConfigUpdate to a node with an older document (section 6.5.4).
     ConfigUpdate(NodeId),
     /// A Ping on an idle link; sent once, on that link only.
