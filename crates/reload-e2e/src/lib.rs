@@ -1,0 +1,29 @@
+//! The rig of the end-to-end test: an enrollment server, peers and commands as real processes on
+//! loopback, any free ports, a deadline on every wait. What an overlay must survive is told in
+//! `tests/it`; run it with `cargo xtask e2e`.
+//!
+//! ```no_run
+//! let mut overlay = reload_e2e::Overlay::new("overlay.example.org", None)?;
+//! let alice = overlay.add_peer("alice")?;
+//! println!("{}", overlay.peer(alice).node_id());
+//! # anyhow::Ok(())
+//! ```
+
+mod capture;
+mod command;
+mod overlay;
+mod peer;
+mod process;
+mod programs;
+mod stranger;
+mod until;
+mod values;
+
+pub use capture::{Capture, Capturing};
+pub use overlay::Overlay;
+pub use peer::{Peer, Start};
+pub use process::{Process, Signal};
+pub use programs::Programs;
+pub use stranger::dial_without_certificate;
+pub use until::until;
+pub use values::{Item, Reading, items, read_all};

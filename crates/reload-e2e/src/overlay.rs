@@ -1,0 +1,214 @@
+//! An overlay: its enrollment server and its peers, in one temporary directory.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::command::run;
+use crate::process::{Process, Signal};
+use crate::{Peer, Programs, Start, until};
+
+/// One command; argon2 in a debug build on a busy machine takes its time.
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+
+/// The enrollment server says that it serves, or ends.
+const SERVE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A ring that is left alone is in order within this.
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// An overlay on this machine.
+#[derive(Debug)]
+pub struct Overlay {
+    name: String,
+    programs: Programs,
+    directory: TempDir,
+    server: Process,
+    address: SocketAddr,
+    keylogs: Option<PathBuf>,
+    peers: Vec<Peer>,
+}
+
+impl Overlay {
+    /// Makes CA and configuration and serves; no peer runs yet. With `keylogs`, peers write their
+    /// TLS secrets there.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn new(name: &str, keylogs: Option<&Path>) -> Result<Self> {
+        let programs = Programs::build()?;
+        let directory = tempfile::tempdir().context("no temporary directory")?;
+        let home = directory.path().join("enroll");
+        let enroll = |arguments: &[&str]| {
+            let mut command = Command::new(&programs.reload_enroll);
+            command.arg("--home").arg(&home).args(arguments);
+            command
+        };
+        run(enroll(&["init", "--overlay", name]), COMMAND_LIMIT).context("reload-enroll init")?;
+        let log = directory.path().join("enroll.log");
+        let serve = enroll(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut server = Process::start("reload-enroll", serve, &log)?;
+        let line = server.line("ready https=", SERVE_LIMIT)?;
+        let address = line.trim_start_matches("ready https=").parse();
+        let address = address.with_context(|| format!("no address in `{line}`"))?;
+        let keylogs = keylogs.map(Path::to_owned);
+        let name = name.to_owned();
+        Ok(Self { name, programs, directory, server, address, keylogs, peers: Vec::new() })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The home of the enrollment server.
+    #[must_use]
+    pub fn enrollment_home(&self) -> PathBuf {
+        self.directory.path().join("enroll")
+    }
+
+    /// Runs a command of `reload-enroll`; its standard output.
+    ///
+    /// # Errors
+    /// What it says.
+    pub fn reload_enroll(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.programs.reload_enroll);
+        command.arg("--home").arg(self.enrollment_home()).args(arguments);
+        run(command, COMMAND_LIMIT)
+    }
+
+    /// Opens an account and enrolls; the peer does not run yet. Its place among the peers.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn enroll(&mut self, name: &str) -> Result<usize> {
+        let user = format!("{name}@{}", self.name);
+        let password = self.directory.path().join(format!("{name}.password"));
+        std::fs::write(&password, format!("{name} has a password"))?;
+        let password = password.to_string_lossy().into_owned();
+        self.reload_enroll(&["user", "add", &user, "--password-file", &password])?;
+        let home = self.directory.path().join(name);
+        let mut peer = Peer::new(name, &home, &self.programs, self.keylogs.as_deref());
+        let ca = self.enrollment_home().join("https-ca.pem").to_string_lossy().into_owned();
+        let url = format!("https://{}/.well-known/reload-config", self.address);
+        let from = ["--config-url", &url, "--ca", &ca];
+        let who = ["--user", &user, "--password-file", &password];
+        peer.command(&[&["enroll", "--overlay", &self.name][..], &who, &from].concat())?;
+        peer.read_node_id()?;
+        self.peers.push(peer);
+        Ok(self.peers.len() - 1)
+    }
+
+    /// Enrolls a peer and lets it join through the first one, which founds the ring.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn add_peer(&mut self, name: &str) -> Result<usize> {
+        let place = self.enroll(name)?;
+        self.start(place)?;
+        Ok(place)
+    }
+
+    /// Starts a peer at the address it had, if it had one.
+    ///
+    /// # Errors
+    /// If it does not join.
+    pub fn start(&mut self, place: usize) -> Result<()> {
+        let bootstrap = self.peers.first().and_then(Peer::address).filter(|_| place > 0);
+        let start = Start { first: place == 0, bootstrap: bootstrap.into_iter().collect() };
+        self.peers[place].start(&start)
+    }
+
+    /// A peer by its place.
+    #[must_use]
+    pub fn peer(&self, place: usize) -> &Peer {
+        &self.peers[place]
+    }
+
+    /// A peer by its place.
+    pub fn peer_mut(&mut self, place: usize) -> &mut Peer {
+        &mut self.peers[place]
+    }
+
+    /// All peers, also those that do not run.
+    #[must_use]
+    pub fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// The places of the peers that run.
+    #[must_use]
+    pub fn running(&self) -> Vec<usize> {
+        (0..self.peers.len()).filter(|place| self.peers[*place].is_running()).collect()
+    }
+
+    /// The place of the peer with that Node-ID.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn place(&self, node_id: &str) -> Result<usize> {
+        let place = self.peers.iter().position(|peer| peer.node_id() == node_id);
+        place.with_context(|| format!("{node_id} is none of our peers"))
+    }
+
+    /// The places of the running peers in the order of the ring.
+    #[must_use]
+    pub fn ring(&self) -> Vec<usize> {
+        let mut ring = self.running();
+        ring.sort_by_key(|place| self.peers[*place].node_id().to_owned());
+        ring
+    }
+
+    /// Waits until each running peer knows its neighbours; how long that took.
+    ///
+    /// # Errors
+    /// Who does not.
+    pub fn settle(&mut self) -> Result<Duration> {
+        for place in self.running() {
+            self.peers[place].check_alive()?;
+        }
+        let settled = until("the ring is in order", SETTLE_LIMIT, || self.check_ring())?;
+        Ok(settled.1)
+    }
+
+    /// Fails unless the nearest neighbours of each peer are those of the sorted list.
+    fn check_ring(&self) -> Result<()> {
+        let ring = self.ring();
+        let count = ring.len();
+        let near = (count - 1).min(NEIGHBOURS);
+        for (here, place) in ring.iter().enumerate() {
+            let peer = &self.peers[*place];
+            let status = peer.json(&["status"])?;
+            let node = |at: usize| self.peers[ring[at % count]].node_id();
+            for (key, back) in [("successors", false), ("predecessors", true)] {
+                let wanted = (1..=near)
+                    .map(|step| node(if back { here + count - step } else { here + step }));
+                let known = status[key].as_array().with_context(|| format!("no {key}"))?;
+                let known: Vec<_> = known.iter().filter_map(|id| id.as_str()).collect();
+                if !wanted.eq(known.iter().copied().take(near)) || known.len() < near {
+                    bail!("{} has the {key} {known:?}", peer.name());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the enrollment server, which must end with 0.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn stop_server(&mut self) -> Result<()> {
+        self.server.signal(Signal::Terminate)?;
+        let status = self.server.wait(COMMAND_LIMIT)?;
+        ensure!(status.success(), "reload-enroll ends with {status}");
+        Ok(())
+    }
+}
+
+/// Peers on each side that must be known (section 10.1).
+const NEIGHBOURS: usize = 3;

@@ -1,0 +1,7 @@
+//! What an overlay of real processes must survive, and whom it must refuse. These tests take
+//! minutes and want the machine to themselves, so `cargo test` leaves them to `cargo xtask e2e`.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod strangers;
+mod survival;
