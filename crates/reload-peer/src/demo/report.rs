@@ -22,7 +22,8 @@ pub(super) fn ring(
     names: &BTreeMap<String, String>,
     responsible: Option<&BTreeMap<String, usize>>,
 ) -> String {
-    let mut table = Table::new(&["peer", "node-id", ">share of the ring", ">values"]);
+    let values = if responsible.is_some() { ">values" } else { "" };
+    let mut table = Table::new(&["peer", "node-id", ">share of the ring", values]);
     for entry in &reply.peers {
         let node = &entry.probed.node;
         let share =

@@ -27,7 +27,8 @@ impl Lock {
             }
             Err(TryLockError::Error(error)) => return Err(write_error(error)),
         }
-        note_process(&mut file).map_err(write_error)?;
+        // Only for the message to a second one: a full disk shall not keep the first from running.
+        let _ = note_process(&mut file);
         Ok(Self { _file: file })
     }
 }
