@@ -1,4 +1,5 @@
 //! Whole overlays in virtual time.
 
+mod hops;
 mod ring;
 mod scenarios;

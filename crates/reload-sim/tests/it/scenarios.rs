@@ -2,6 +2,13 @@
 
 use reload_sim::{Crashes, Overlay, Report, Scenario};
 
+/// How many seeds each test plays: a few, or as many as `RELOAD_SIM_SEEDS` says.
+fn seeds(first: u64) -> std::ops::Range<u64> {
+    let count = std::env::var("RELOAD_SIM_SEEDS").ok();
+    let count = count.map_or(2, |count| count.parse().expect("RELOAD_SIM_SEEDS is a number"));
+    first..first + count
+}
+
 /// Plays a scenario under many seeds and prints each that went wrong, with the way to replay it.
 fn play_all(seeds: std::ops::Range<u64>, scenario: impl Fn(u64) -> Scenario) {
     let overlay = Overlay::new();
@@ -31,17 +38,17 @@ fn crashing(seed: u64, pattern: Crashes) -> Scenario {
 
 #[test]
 fn what_has_a_live_copy_is_found_after_crashes() {
-    play_all(0..4, |seed| crashing(seed, Crashes::Anywhere));
+    play_all(seeds(0), |seed| crashing(seed, Crashes::Anywhere));
 }
 
 #[test]
 fn nothing_is_lost_unless_three_adjacent_peers_crash() {
-    play_all(100..104, |seed| crashing(seed, Crashes::Apart));
+    play_all(seeds(100), |seed| crashing(seed, Crashes::Apart));
 }
 
 #[test]
 fn sixty_four_peers_join_at_once() {
-    play_all(200..204, |seed| Scenario {
+    play_all(seeds(200), |seed| Scenario {
         seed,
         peers: 64,
         at_once: true,
@@ -50,4 +57,16 @@ fn sixty_four_peers_join_at_once() {
         crashes: 0,
         pattern: Crashes::Apart,
     });
+}
+
+/// Plays one seed again: `RELOAD_SIM_SEED=7 cargo test -p reload-sim -- --nocapture replay`.
+#[test]
+fn replay() {
+    let Ok(seed) = std::env::var("RELOAD_SIM_SEED") else { return };
+    let seed: u64 = seed.parse().expect("RELOAD_SIM_SEED is a number");
+    let pattern = if seed < 100 { Crashes::Anywhere } else { Crashes::Apart };
+    let scenario = crashing(seed, pattern);
+    let report = scenario.play(&Overlay::new());
+    println!("{report:#?}");
+    assert_eq!(report.faults, Vec::<String>::new());
 }
