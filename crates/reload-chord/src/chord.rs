@@ -248,6 +248,10 @@ impl Chord {
         direct: bool,
         request: TopologyRequest,
     ) {
+        // Whoever asks may ask, also the application of this very node (section 10.8).
+        if let TopologyRequest::RouteQuery(query) = &request {
+            return self.on_route_query(token, query);
+        }
         let Some(sender) = position(from).filter(|at| *at != self.me) else {
             return self.answer(token, Err(ErrorCode::FORBIDDEN));
         };
@@ -255,7 +259,7 @@ impl Chord {
             TopologyRequest::Join(join) => self.on_join(token, sender, direct, &join),
             TopologyRequest::Leave(leave) => self.on_leave(token, sender, direct, &leave),
             TopologyRequest::Update(body) => self.on_update(token, sender, &body),
-            TopologyRequest::RouteQuery(query) => self.on_route_query(token, &query),
+            TopologyRequest::RouteQuery(_) => {} // answered above
         }
     }
 

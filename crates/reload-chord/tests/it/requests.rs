@@ -336,6 +336,16 @@ fn a_route_query_tells_the_next_hop() {
 }
 
 #[test]
+fn a_node_may_ask_itself_for_the_next_hop() {
+    let mut rig = Rig::founded(100);
+    let destination = Destination::Resource(ResourceId::from_u128(60));
+    let overlay_specific_data = Bytes::new();
+    let query = RouteQueryReq { send_update: false, destination, overlay_specific_data };
+    let actions = rig.request(100, true, TopologyRequest::RouteQuery(query));
+    assert_eq!(refusal(&actions), None);
+}
+
+#[test]
 fn an_update_that_does_not_parse_is_refused() {
     let mut rig = Rig::founded(100);
     rig.input(Input::LinkUp(node(50)));

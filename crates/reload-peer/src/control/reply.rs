@@ -9,7 +9,7 @@ use super::Value;
 #[serde(tag = "reply", rename_all = "kebab-case")]
 #[allow(missing_docs, reason = "each is the reply to the question of its name")]
 pub(crate) enum Reply {
-    Status(StatusReply),
+    Status(Box<StatusReply>),
     Ring(RingReply),
     Ping(Pong),
     Probe(Probed),

@@ -21,7 +21,7 @@ use crate::running::Running;
 impl Handler for Running {
     async fn answer(&self, question: Question, progress: Progress) -> Result<Reply, Failure> {
         match question {
-            Question::Status => status(self).await.map(Reply::Status),
+            Question::Status => status(self).await.map(|status| Reply::Status(Box::new(status))),
             Question::Ring => ring(self, &progress).await.map(Reply::Ring),
             Question::Ping { target } => ping(self, &target).await.map(Reply::Ping),
             Question::Probe { target } => probe(self, &target).await.map(Reply::Probe),

@@ -1,5 +1,7 @@
 //! The real program, as a person and as a script use it.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod bad_input;
 mod config;
 mod enroll;

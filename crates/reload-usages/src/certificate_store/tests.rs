@@ -7,6 +7,7 @@ use reload_wire::{StoreAns, UnixTime};
 use super::*;
 use reload_node::Place;
 
+#[allow(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
 fn start() -> Now {
     Now { mono: Instant::now(), wall: UnixTime::from_secs(1_000_000) }
 }
