@@ -15,18 +15,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use reload_config::{Configuration, DEFAULT_PORT};
-use reload_net::CryptoPool;
-use tokio::signal::unix::{SignalKind, signal};
-
 use crate::cli::PeerArgs;
 use crate::commands::home_directory;
 use crate::control::{ControlListener, serve};
 use crate::home::{Home, PEERS};
 use crate::print;
 use crate::running::Running;
+use crate::stop::Stop;
 use crate::units::now;
+use anyhow::bail;
+use reload_config::{Configuration, DEFAULT_PORT};
+use reload_net::CryptoPool;
 
 use events::{Ended, Watch};
 
@@ -145,26 +144,5 @@ async fn leave(node: &Running, stop: &mut Stop) {
         () = node.handle().shutdown() => tracing::info!("left"),
         () = tokio::time::sleep(LEAVE_TIMEOUT) => tracing::warn!("leaving takes too long: stopping"),
         () = stop.wait() => tracing::warn!("stopping at once"),
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Stop {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> anyhow::Result<Self> {
-        let terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-        let interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-        Ok(Self { terminate, interrupt })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

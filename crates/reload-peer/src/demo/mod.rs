@@ -17,6 +17,7 @@ use crate::operations::ring;
 use crate::print;
 use crate::progress::ProgressLine;
 use crate::running::Running;
+use crate::stop::Stop;
 
 use overlay::{Enrollment, OVERLAY, Peer};
 use traffic::Measured;
@@ -39,6 +40,7 @@ const NAMES: [&str; 12] = [
 /// # Errors
 /// What did not work; a lost value is an error.
 pub(crate) async fn run(arguments: DemoArgs, json: bool) -> anyhow::Result<()> {
+    let mut stop = Stop::new()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let story = async {
         let mut demo = Demo::start(directory.path(), usize::from(arguments.peers), json).await?;
@@ -52,7 +54,7 @@ pub(crate) async fn run(arguments: DemoArgs, json: bool) -> anyhow::Result<()> {
     };
     tokio::select! {
         result = story => result,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        () = stop.wait() => Ok(()),
     }
 }
 

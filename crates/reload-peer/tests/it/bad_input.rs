@@ -113,7 +113,7 @@ fn an_unreadable_home() {
     let directory = tempfile::tempdir().unwrap();
     let home = directory.path().join("home");
     std::fs::create_dir(&home).unwrap();
-    std::fs::set_permissions(&home, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o000)).unwrap();
     if std::fs::read_dir(&home).is_ok() {
         println!("skipped: this user may read everything");
         return;
