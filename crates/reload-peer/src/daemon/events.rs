@@ -1,11 +1,13 @@
 //! What the node tells: log lines, notes for the status page, new configurations for the home.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use reload_config::OverlayDocument;
 use reload_node::Event;
 use reload_topology::TopologyEvent;
+use reload_wire::NodeId;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
@@ -13,8 +15,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use crate::home::{CONFIGURATION, Home};
 use crate::running::Running;
 
-/// How often the cache of connected peers is written, so that a kill loses little.
-const KEEP_PEERS: Duration = Duration::from_secs(60);
+/// How often the cache of connected peers is written if they have changed: a peer that is killed soon
+/// after its start shall find its overlay again.
+const KEEP_PEERS: Duration = Duration::from_secs(2);
 
 /// The next event; none when the node has stopped.
 async fn receive(events: &mut Receiver<Event>) -> Option<Event> {
@@ -45,6 +48,8 @@ pub(super) struct Watch<'a> {
     home: &'a Home,
     events: Receiver<Event>,
     tick: Interval,
+    /// What the cache of connected peers holds, as far as this process has written it.
+    kept: Vec<(NodeId, SocketAddr)>,
     unsupported: Option<String>,
 }
 
@@ -53,7 +58,7 @@ impl<'a> Watch<'a> {
         let mut tick = interval_at(tokio::time::Instant::now() + KEEP_PEERS, KEEP_PEERS);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let events = node.handle().events()?;
-        Ok(Self { node, home, events, tick, unsupported: None })
+        Ok(Self { node, home, events, tick, kept: Vec::new(), unsupported: None })
     }
 
     /// Waits until the node is a peer, or as a client is settled.
@@ -94,11 +99,15 @@ impl<'a> Watch<'a> {
         Ok(matches!(phase, Phase::Peer | Phase::Client))
     }
 
-    /// A full disk shall not stop a node that runs.
-    async fn keep_peers(&self) -> anyhow::Result<()> {
+    /// The cache stays as it was while nobody is connected. A full disk shall not stop a node that runs.
+    async fn keep_peers(&mut self) -> anyhow::Result<()> {
         let peers = self.node.connected_peers().await?;
-        if let Some(error) = self.home.write_peers(&peers).err().filter(|_| !peers.is_empty()) {
-            tracing::warn!("{error}");
+        if peers.is_empty() || peers == self.kept {
+            return Ok(());
+        }
+        match self.home.write_peers(&peers) {
+            Ok(()) => self.kept = peers,
+            Err(error) => tracing::warn!("{error}"),
         }
         Ok(())
     }
