@@ -142,8 +142,22 @@ impl Chord {
         if self.serves() && (news || view.lacks(self.me, from)) {
             self.owe_fitting(from);
         }
+        self.doubt_missing(from, &view);
         self.on_update_while_joining(from, &view);
         self.on_update_as_client(from, &view);
+    }
+
+    /// A neighbor that the sender should list and does not may be gone without a word. Sent an Update,
+    /// it acknowledges, or its link is found to fail (sections 6.6.5 and 10.7.1).
+    fn doubt_missing(&mut self, from: Position, view: &View) {
+        if !self.serves() {
+            return;
+        }
+        for peer in self.neighbors.all().into_iter().filter(|peer| *peer != from) {
+            if view.lacks(peer, from) {
+                self.owe(peer, Contents::Neighbors);
+            }
+        }
     }
 
     /// Remembers the peers that an Update names.
@@ -236,11 +250,11 @@ impl View {
         self.predecessors.iter().chain(&self.successors).chain(&self.fingers).copied()
     }
 
-    /// Whether the sender does not list `me` although `me` is nearer than something it lists.
-    fn lacks(&self, me: Position, sender: Position) -> bool {
-        let listed = self.predecessors.contains(&me) || self.successors.contains(&me);
+    /// Whether the sender does not list `peer` although it is nearer than something it lists.
+    fn lacks(&self, peer: Position, sender: Position) -> bool {
+        let listed = self.predecessors.contains(&peer) || self.successors.contains(&peer);
         let nearer = |last: Option<&Position>, from: Position, to: Position| {
-            last.is_none_or(|_| within(from, me, to))
+            last.is_none_or(|_| within(from, peer, to))
         };
         let last = self.predecessors.last();
         let before = nearer(last, last.copied().unwrap_or(sender), sender);
