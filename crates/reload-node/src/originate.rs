@@ -1,5 +1,7 @@
 //! Requests of this node: sent, sent again, matched to their answers (section 6.2.1).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reload_identity::{Checked, CredentialsError};
 use reload_storage::Store;
@@ -17,6 +19,10 @@ use crate::{LinkId, Node, RequestError};
 
 /// The escape value that a ConfigUpdate to a node with another document carries (section 6.3.2.1).
 const ANY_SEQUENCE: u16 = 65535;
+
+/// The pause before a third transmission in haste; a dead link is noticed in less than the three
+/// pauses together.
+const HASTE: Duration = Duration::from_millis(250);
 
 /// A good answer to a request of this node.
 #[derive(Debug)]
@@ -158,7 +164,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if transaction.stalled.is_some() {
             return self.renew(now, id);
         }
-        let once = matches!(transaction.purpose, Purpose::Keepalive);
+        let once = transaction.purpose.is_pinned();
         if transaction.sent < TRANSMISSIONS && !once {
             return self.transmit(now, id);
         }
@@ -178,16 +184,21 @@ impl<T: Topology, S: Store> Node<T, S> {
             let Some(transaction) = self.transactions.get_mut(id) else {
                 continue;
             };
-            if matches!(transaction.purpose, Purpose::Keepalive) {
+            if transaction.purpose.is_pinned() {
                 continue;
             }
-            if transaction.pinned == Some(link) {
-                transaction.pinned = None;
-            }
-            // the transmission that the link swallowed does not count among the five
-            transaction.sent = transaction.sent.saturating_sub(1);
+            // not one of the five transmissions: the link swallowed the one that this replaces, and
+            // the timer goes on, so that a request ends however often links fail
+            let (to, code) = (transaction.to.clone(), transaction.code);
+            let Some(sealed) = transaction.sealed.clone() else {
+                continue;
+            };
             self.counters.rerouted += 1;
-            self.transmit(now, id);
+            let header = self.header(id, to, code);
+            let taken = self.dispatch(now, header, &sealed, None);
+            if let Some(transaction) = self.transactions.get_mut(id) {
+                transaction.link = taken;
+            }
         }
     }
 
@@ -209,15 +220,24 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         if !self.admits(transaction, from) {
             self.counters.stray += 1;
-            // the ring has moved: ask again at once instead of at the timer
-            if self.transactions.get(id).is_some_and(|t| t.sent < TRANSMISSIONS) {
-                self.transmit(now, id);
-            }
-            return;
+            return self.hasten(now, id); // the ring is moving
         }
         let hops = self.configuration.initial_ttl.saturating_sub(checked.message.header.ttl);
         let answer = Answer { from, hops: hops.saturating_add(1), checked: Box::new(checked) };
         self.finish(now, id, Ending::Answered(answer));
+    }
+
+    /// A transmission failed for a reason that may pass: the next goes out at once instead of at the
+    /// timer, those after it ever later, so that the five outlast a change of the ring.
+    fn hasten(&mut self, now: Now, id: TransactionId) {
+        match self.transactions.get(id).map(|transaction| transaction.sent) {
+            Some(1) => self.transmit(now, id),
+            Some(sent @ 2..TRANSMISSIONS) => {
+                let at = now.mono + HASTE * 2_u32.pow(u32::from(sent - 2));
+                self.timers.set(Timer::Transaction(id), at);
+            }
+            _ => {}
+        }
     }
 
     /// The two checks of an answer's signer (section 6.3.4).
@@ -248,6 +268,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             // a node on the way may say these: that transmission failed, the request goes on
             code if is_from_the_way(code) && !to_from => {
                 transaction.last_error = Some((code, error.info, from));
+                self.hasten(now, id);
             }
             _ if !to_from => self.counters.stray += 1,
             code => self.finish(now, id, Ending::Refused { code, info: error.info, from }),
@@ -297,6 +318,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 self.finish_resynchronise(now, node, &resource, copy, ending);
             }
             Purpose::ConfigUpdate(node) => self.finish_config_update(now, node, &ending),
+            Purpose::Identify(link) => self.finish_identify(now, link, &ending),
             Purpose::Keepalive | Purpose::Nobody => {}
         }
     }
