@@ -26,11 +26,12 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 pub struct Overlay {
     name: String,
     programs: Programs,
-    directory: TempDir,
     server: Process,
     address: SocketAddr,
     keylogs: Option<PathBuf>,
     peers: Vec<Peer>,
+    /// Last, so that logs can be told when a test has failed.
+    directory: TempDir,
 }
 
 impl Overlay {
