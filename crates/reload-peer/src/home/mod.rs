@@ -143,12 +143,15 @@ impl Home {
         self.read_text(PEERS).map(|text| parse_peers(&text)).unwrap_or_default()
     }
 
-    /// Keeps up to ten connected peers for the next start (section 11.4).
+    /// Keeps ten peers for the next start (section 11.4): those that are connected, then those that
+    /// were.
     ///
     /// # Errors
     /// [`HomeError::Write`].
     pub(crate) fn write_peers(&self, peers: &[(NodeId, SocketAddr)]) -> Result<(), HomeError> {
-        self.write(PEERS, render_peers(peers).as_bytes())
+        let before = self.read_text(PEERS).unwrap_or_default();
+        let text = render_peers(peers, &before);
+        if text == before { Ok(()) } else { self.write(PEERS, text.as_bytes()) }
     }
 
     fn read_error(&self, name: &'static str, error: std::io::Error) -> HomeError {

@@ -14,11 +14,16 @@ pub(crate) fn parse_peers(text: &str) -> Vec<SocketAddr> {
     addresses.take(MAX_CACHED_PEERS).collect()
 }
 
-/// The text of a cache.
+/// The text of a cache: the connected peers, then those of the text before.
 #[must_use]
-pub(crate) fn render_peers(peers: &[(NodeId, SocketAddr)]) -> String {
-    let lines = peers.iter().take(MAX_CACHED_PEERS);
-    lines.map(|(node, address)| format!("{address} {node}\n")).collect()
+pub(crate) fn render_peers(peers: &[(NodeId, SocketAddr)], before: &str) -> String {
+    let is_new = |line: &&str| {
+        let address = line.split_whitespace().next().and_then(|word| word.parse().ok());
+        address.is_some_and(|address| peers.iter().all(|(_, connected)| *connected != address))
+    };
+    let connected = peers.iter().map(|(node, address)| format!("{address} {node}\n"));
+    let before = before.lines().filter(is_new).map(|line| format!("{line}\n"));
+    connected.chain(before).take(MAX_CACHED_PEERS).collect()
 }
 
 #[cfg(test)]
@@ -30,9 +35,19 @@ mod tests {
         let node = NodeId::new(&[7; 16]).unwrap();
         let peers: Vec<_> =
             (1..20).map(|port| (node, SocketAddr::from(([127, 0, 0, 1], port)))).collect();
-        let text = format!("not an address\n\n{}", render_peers(&peers));
+        let text = format!("not an address\n\n{}", render_peers(&peers, ""));
         let read = parse_peers(&text);
         assert_eq!(read.len(), MAX_CACHED_PEERS);
         assert_eq!(read.first(), Some(&peers[0].1));
+    }
+
+    #[test]
+    fn connected_peers_come_before_those_that_were() {
+        let node = NodeId::new(&[7; 16]).unwrap();
+        let at = |port| (node, SocketAddr::from(([127, 0, 0, 1], port)));
+        let before = render_peers(&[at(1), at(2)], "damage\n");
+        let text = render_peers(&[at(3), at(2)], &before);
+        let ports: Vec<_> = parse_peers(&text).iter().map(SocketAddr::port).collect();
+        assert_eq!(ports, [3, 2, 1]);
     }
 }

@@ -19,8 +19,11 @@ pub(crate) async fn ring(node: &Running, progress: &Progress) -> Result<RingRepl
     let mut peers: BTreeMap<NodeId, Probed> = BTreeMap::new();
     let mut current = node.node_id();
     loop {
-        let (peer, probed) =
+        let (peer, mut probed) =
             probe_destination(node, Destination::Resource(after(&current)?)).await?;
+        if peer == node.node_id() {
+            probed.hops = 0; // it asked itself
+        }
         // Back at the first one met, which is not this node if this node is a client.
         if peers.insert(peer, probed).is_some() {
             break;

@@ -181,3 +181,27 @@ fn later(there: &There, tried: Option<UnixTime>) -> Option<UnixTime> {
     let after = tried.map_or(after, |tried| after.max(UnixTime(tried.0.saturating_add(1))));
     (after > now).then_some(after)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::now;
+
+    fn there(storage_time: u64) -> There {
+        There { exists: true, storage_time: UnixTime(storage_time), lifetime: 60 }
+    }
+
+    #[test]
+    fn a_value_from_the_future_is_beaten_by_its_time_plus_one() {
+        let future = now().wall.0 + 86_400_000;
+        assert_eq!(later(&there(future), None), Some(UnixTime(future + 1)));
+        assert_eq!(later(&there(5), None), None, "the clock will do");
+    }
+
+    #[test]
+    fn a_second_try_is_later_than_the_first() {
+        let future = now().wall.0 + 86_400_000;
+        let tried = Some(UnixTime(future + 7));
+        assert_eq!(later(&there(future), tried), Some(UnixTime(future + 8)));
+    }
+}

@@ -153,3 +153,24 @@ fn a_peer_that_is_told_to_stop_leaves_and_comes_back_by_its_cache() {
     assert_eq!(bob.node_id, node_id);
     assert_eq!(bob.json("ring", &[])["peers"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_founder_that_is_killed_finds_its_overlay_again_by_its_cache() {
+    let (overlay, alice, bob) = two();
+    let carol = Peer::start(&overlay.home("carol"), &["--bootstrap", &alice.address]);
+    let cache = alice.home.join("peers");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !cache.exists() {
+        assert!(std::time::Instant::now() < end, "no cache is written\n{}", alice.log());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let (home, node_id) = (alice.home.clone(), alice.node_id.clone());
+    alice.kill();
+    let alice = Peer::start(&home, &["--first"]);
+    assert_eq!(alice.node_id, node_id);
+    let log = alice.log();
+    assert!(log.contains("joining: "), "it must join, not found an overlay of its own\n{log}");
+    for peer in [&alice, &bob, &carol] {
+        assert_eq!(peer.json("ring", &[])["peers"].as_array().unwrap().len(), 3);
+    }
+}
