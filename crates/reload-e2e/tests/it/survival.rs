@@ -1,5 +1,6 @@
 //! Five peers hold values while peers are killed, stopped, restarted and told to leave.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use reload_e2e::{Capturing, Item, Overlay, Signal, items, read_all, until};
@@ -12,6 +13,9 @@ const SHARE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a peer stands still.
 const STANDSTILL: Duration = Duration::from_secs(15);
+
+/// From one read to the next meanwhile.
+const PACE: Duration = Duration::from_millis(50);
 
 /// 99 of 100 reads are faster than this while a peer stands still.
 const P99: Duration = Duration::from_secs(2);
@@ -95,6 +99,7 @@ fn stop_another(overlay: &mut Overlay, items: &[Item], killed: usize) {
         let at = Instant::now();
         items[number % items.len()].fetch(reader).unwrap();
         took.push(at.elapsed());
+        sleep(PACE.saturating_sub(at.elapsed())); // hundreds of reads, not thousands
         assert!(begin.elapsed() < 10 * STANDSTILL, "only {number} reads");
     }
     took.sort();
