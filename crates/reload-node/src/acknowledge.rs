@@ -3,7 +3,7 @@
 //! The replica Stores go out first; the answer follows when every replica has answered, or after
 //! half a second: a value that was acknowledged is not lost with one peer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use reload_identity::{Checked, ValuesError};
@@ -43,6 +43,13 @@ pub(crate) struct Acknowledgements {
     /// Replicas that were refused as forbidden: the neighbour did not know its place yet. They are
     /// repeated after its next Update.
     refused: BTreeMap<NodeId, BTreeSet<ResourceId>>,
+}
+
+impl Acknowledgements {
+    /// A node is gone: nothing is repeated there.
+    pub(crate) fn forget(&mut self, node: &NodeId) {
+        self.refused.remove(node);
+    }
 }
 
 /// The topology as storage sees it.
@@ -102,6 +109,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         let mut sent = 0;
         for (node, replica_number) in replicas.iter().zip(1_u8..) {
             sent += self.send_replica(now, number, *node, replica_number, stored);
+        }
+        if sent == 0 {
+            return self.answer(now, &caller, MessageCode::STORE_ANSWER, &answer);
         }
         self.acknowledgements.waiting.insert(number, Waiting { caller, answer, replicas: sent });
         self.timers.set(Timer::Acknowledge(number), now.mono + PATIENCE);
@@ -193,10 +203,11 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn on_update(&mut self, now: Now, caller: Caller, body: bytes::Bytes) {
         let node = caller.signer;
         self.ask_topology(now, caller, TopologyRequest::Update(body));
-        for resource in self.acknowledgements.refused.remove(&node).unwrap_or_default() {
-            if self.topology.replicas(&resource).contains(&node) {
-                self.copy_resource(now, node, &resource);
-            }
+        let refused = self.acknowledgements.refused.remove(&node).unwrap_or_default();
+        let here = |id: &ResourceId| self.topology.replicas(id).contains(&node);
+        let again: VecDeque<ResourceId> = refused.into_iter().filter(here).collect();
+        if !again.is_empty() {
+            self.copy_resources(now, node, again);
         }
     }
 }

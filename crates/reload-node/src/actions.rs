@@ -35,7 +35,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Action::Answer { token, result } => self.answer_asked(now, token, result),
             Action::Copy { task, to, range, reason: _ } => {
-                self.start_copy(now, Some(task), to, &range);
+                self.start_copy(now, task, to, &range);
             }
             Action::Forget { keep } => {
                 self.storage.forget_outside(&keep);

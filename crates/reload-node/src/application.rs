@@ -63,10 +63,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let elapsed = now.mono.saturating_duration_since(started);
         let result = match ending {
             Ending::Answered(answer) => self.response(code, elapsed, answer),
-            Ending::Refused { code, info, from } => {
-                self.teach_kinds(now, code, &info, from);
-                Err(self.refused(code, info, from))
-            }
+            Ending::Refused { code, info, from } => Err(self.refused(code, info, from)),
             Ending::Failed(error) => Err(error),
         };
         self.emit(Event::Finished(id, result));

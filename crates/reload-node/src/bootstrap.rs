@@ -44,6 +44,13 @@ impl Default for Bootstrap {
     }
 }
 
+impl Bootstrap {
+    /// Whether this is the link to the address that is tried now.
+    pub(crate) fn is_dialling(&self, link: LinkId) -> bool {
+        matches!(self.state, State::Dialling { link: dialled, .. } if dialled == link)
+    }
+}
+
 impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn set_out(&mut self, now: Now, start: Start) {
         self.bootstrap.start = start;
@@ -107,7 +114,11 @@ impl<T: Topology, S: Store> Node<T, S> {
         if let Some(address) = self.bootstrap.start.bootstrap.get(at).copied() {
             self.emit(Event::BootstrapFailed { address, reason: reason.to_owned() });
         }
-        self.dial_bootstrap(now, at + 1);
+        if self.leaving {
+            self.bootstrap.state = State::Idle;
+        } else {
+            self.dial_bootstrap(now, at + 1);
+        }
     }
 
     /// The plug-in told something; a node without a place looks for a way in again.

@@ -70,7 +70,8 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// Sends our document to a node that has an older one.
     pub(crate) fn update_configuration_of(&mut self, now: Now, node: NodeId, to: Vec<Destination>) {
-        if !self.exchanges.begin(now.mono, node, self.configuration.sequence) {
+        let busy = self.transactions.len() >= self.limits.transactions;
+        if busy || !self.exchanges.begin(now.mono, node, self.configuration.sequence) {
             return;
         }
         let request = ConfigUpdateReq::Config(self.document.clone());
@@ -136,7 +137,9 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// # Errors
     /// Why it was not taken, in one line.
     pub fn offer_configuration(&mut self, now: Now, document: &Bytes) -> Result<(), String> {
-        self.take_document(now, document).map_err(|(_, text)| text)
+        let result = self.take_document(now, document).map_err(|(_, text)| text);
+        self.settle(now);
+        result
     }
 
     fn take_document(&mut self, now: Now, document: &Bytes) -> Result<(), Refused> {
@@ -151,8 +154,15 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         let signers = Signers::Previous(&self.configuration);
         let leniency = self.trust.leniency();
-        let verified = verify_configuration(&parsed, &name, signers, leniency, now.wall)
-            .map_err(|error| (code_of(&error), error.to_string()))?;
+        let verified = match verify_configuration(&parsed, &name, signers, leniency, now.wall) {
+            Ok(verified) => verified,
+            // signed and in force, but beyond this node: it leaves (section 11.1)
+            Err(ConfigurationError::Unusable(reason)) => {
+                self.give_up(now, reason.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err((code_of(&error), error.to_string())),
+        };
         let configuration = verified.configuration.clone();
         self.apply(now, configuration, verified.document.bytes().clone());
         Ok(())
@@ -203,6 +213,9 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn give_up(&mut self, now: Now, reason: String) {
+        if self.leaving {
+            return;
+        }
         self.emit(Event::Unsupported { reason });
         self.leaving = true;
         self.topology.handle_input(now, Input::Leave);

@@ -1,7 +1,7 @@
 //! Copies of stored values for other peers: hand-over to a joining peer, new replicas, and what
 //! they have newer than we (sections 7.4.1.1, 10.5 and 10.7.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use reload_storage::{CopyBatch, CopyCursor, Store};
@@ -26,19 +26,21 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// One copy under way.
 #[derive(Debug)]
 struct Copy {
-    /// The plug-in's task; none for a single resource that is repeated.
+    /// The plug-in's task; none for resources that are repeated.
     task: Option<TaskId>,
     to: NodeId,
-    cursor: CopyCursor,
+    /// What is being read now.
+    cursor: Option<CopyCursor>,
+    /// Single resources that follow.
+    queue: VecDeque<ResourceId>,
     under_way: usize,
-    exhausted: bool,
     retries: usize,
     /// Resources to be copied again after a pause.
     again: Vec<ResourceId>,
     failure: Option<Failure>,
 }
 
-/// All copies under way.
+/// All copies under way, one for each task of the plug-in or Update of a neighbour.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
     open: BTreeMap<u64, Copy>,
@@ -46,34 +48,43 @@ pub(crate) struct Copies {
 
 impl<T: Topology, S: Store> Node<T, S> {
     /// Copies a range to a peer; the task ends when all is answered.
-    pub(crate) fn start_copy(&mut self, now: Now, task: Option<TaskId>, to: NodeId, range: &Range) {
-        // replicas and hand-overs alike carry 1: the plug-in only tells 0 from the rest (10.4)
-        let cursor = self.storage.copy_range(range, 1, self.copy_room());
-        let copy = Copy {
-            task,
-            to,
-            cursor,
-            under_way: 0,
-            exhausted: false,
-            retries: 0,
-            again: Vec::new(),
-            failure: None,
-        };
+    pub(crate) fn start_copy(&mut self, now: Now, task: TaskId, to: NodeId, range: &Range) {
+        let cursor = self.cursor_of(range);
+        self.begin_copy(now, Some(task), to, Some(cursor), VecDeque::new());
+    }
+
+    /// Copies some resources to a peer.
+    pub(crate) fn copy_resources(&mut self, now: Now, to: NodeId, queue: VecDeque<ResourceId>) {
+        self.begin_copy(now, None, to, None, queue);
+    }
+
+    /// Copies one resource to a peer.
+    fn copy_resource(&mut self, now: Now, to: NodeId, resource: &ResourceId) {
+        self.copy_resources(now, to, VecDeque::from([resource.clone()]));
+    }
+
+    fn begin_copy(
+        &mut self,
+        now: Now,
+        task: Option<TaskId>,
+        to: NodeId,
+        cursor: Option<CopyCursor>,
+        queue: VecDeque<ResourceId>,
+    ) {
+        let (again, failure) = (Vec::new(), None);
+        let copy = Copy { task, to, cursor, queue, under_way: 0, retries: 0, again, failure };
         let number = self.number();
         self.copies.open.insert(number, copy);
         self.continue_copy(now, number);
     }
 
-    /// Copies one resource to a peer.
-    pub(crate) fn copy_resource(&mut self, now: Now, to: NodeId, resource: &ResourceId) {
-        if let Some(range) = range_of(resource) {
-            self.start_copy(now, None, to, &range);
-        }
+    /// Replicas and hand-overs alike carry 1: storage only tells 0 from the rest (10.4, E72).
+    fn cursor_of(&self, range: &Range) -> CopyCursor {
+        self.storage.copy_range(range, 1, self.copy_room())
     }
 
     /// Sends the next batches, up to the window; ends the copy when nothing is left.
-    pub(crate) fn continue_copy(&mut self, now: Now, number: u64) {
-        self.repeat_refused(now, number);
+    fn continue_copy(&mut self, now: Now, number: u64) {
         while let Some(batch) = self.next_batch(now, number) {
             self.send_batch(now, number, batch);
         }
@@ -81,19 +92,35 @@ impl<T: Topology, S: Store> Node<T, S> {
             return;
         };
         let idle = copy.under_way == 0 && copy.again.is_empty();
-        if idle && (copy.exhausted || copy.failure.is_some()) {
+        let exhausted = copy.cursor.is_none() && copy.queue.is_empty();
+        if idle && (exhausted || copy.failure.is_some()) {
             self.end_copy(now, number);
         }
     }
 
     fn next_batch(&mut self, now: Now, number: u64) -> Option<CopyBatch> {
-        let copy = self.copies.open.get_mut(&number)?;
-        if copy.exhausted || copy.failure.is_some() || copy.under_way >= WINDOW {
-            return None;
+        loop {
+            let copy = self.copies.open.get_mut(&number)?;
+            if copy.failure.is_some() || copy.under_way >= WINDOW {
+                return None;
+            }
+            let batch = copy.cursor.as_mut().and_then(|cursor| cursor.next(&self.storage, now));
+            if batch.is_some() {
+                return batch;
+            }
+            copy.cursor = None;
+            let range = range_of(&copy.queue.pop_front()?);
+            let cursor = range.map(|range| self.cursor_of(&range));
+            self.copies.open.get_mut(&number)?.cursor = cursor;
         }
-        let batch = copy.cursor.next(&self.storage, now);
-        copy.exhausted = batch.is_none();
-        batch
+    }
+
+    /// The pause is over: refused resources are sent again.
+    pub(crate) fn on_copy_timer(&mut self, now: Now, number: u64) {
+        if let Some(copy) = self.copies.open.get_mut(&number) {
+            copy.queue.extend(copy.again.drain(..));
+            self.continue_copy(now, number);
+        }
     }
 
     fn send_batch(&mut self, now: Now, number: u64, batch: CopyBatch) {
@@ -106,22 +133,6 @@ impl<T: Topology, S: Store> Node<T, S> {
         let content = Content::Ready { body: batch.body, certificates: batch.certificates };
         let to = vec![Destination::Node(node)];
         self.originate(now, MessageCode::STORE_REQUEST, to, content, purpose, None);
-    }
-
-    /// The pause is over: refused resources are sent again.
-    fn repeat_refused(&mut self, now: Now, number: u64) {
-        let Some(copy) = self.copies.open.get_mut(&number) else {
-            return;
-        };
-        for resource in std::mem::take(&mut copy.again) {
-            let Some(range) = range_of(&resource) else {
-                continue;
-            };
-            let mut cursor = self.storage.copy_range(&range, 1, self.copy_room());
-            while let Some(batch) = cursor.next(&self.storage, now) {
-                self.send_batch(now, number, batch);
-            }
-        }
     }
 
     /// A batch was answered, or not.

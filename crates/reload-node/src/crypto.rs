@@ -48,9 +48,17 @@ struct Checking {
 #[derive(Debug)]
 struct Signing {
     job: JobId,
+    code: MessageCode,
     then: Then,
     result: Option<Result<Bytes, CredentialsError>>,
 }
+
+/// Messages of all links that may wait for their check, in multiples of what one link may have.
+const LINKS_AT_ONCE: usize = 16;
+
+/// Answers that may wait for their signature. What comes on top is dropped and counted: whoever
+/// asked asks again. Own requests are bounded elsewhere.
+const ANSWERS_AT_ONCE: usize = 4096;
 
 /// The jobs under way.
 #[derive(Debug, Default)]
@@ -66,7 +74,8 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// Has a message checked; drops it if too many of its link wait already.
     pub(crate) fn check(&mut self, now: Now, check: Check) {
         let waiting = self.crypto.checks.get(&check.origin.link()).map_or(0, VecDeque::len);
-        if waiting >= self.limits.checks_per_link {
+        let most = self.limits.checks_per_link;
+        if waiting >= most || self.crypto.place.len() >= most.saturating_mul(LINKS_AT_ONCE) {
             self.counters.overload += 1;
             return;
         }
@@ -96,6 +105,10 @@ impl<T: Topology, S: Store> Node<T, S> {
         content: Content,
         then: Then,
     ) {
+        if matches!(then, Then::Answer(_)) && self.crypto.seals.len() >= ANSWERS_AT_ONCE {
+            self.counters.overload += 1;
+            return;
+        }
         let sealing = Sealing {
             credentials: Arc::clone(&self.credentials),
             overlay: self.overlay,
@@ -105,7 +118,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             now,
         };
         let id = JobId(self.number());
-        self.crypto.seals.push_back(Signing { job: id, then, result: None });
+        self.crypto.seals.push_back(Signing { job: id, code, then, result: None });
         self.outputs.push_back(Output::Crypto(id, Job::seal(sealing)));
     }
 
@@ -113,7 +126,8 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn close_after(&mut self, now: Now, link: LinkId) {
         let id = JobId(self.number());
         let (then, result) = (Then::Close(link), Some(Ok(Bytes::new())));
-        self.crypto.seals.push_back(Signing { job: id, then, result });
+        let code = MessageCode::ERROR;
+        self.crypto.seals.push_back(Signing { job: id, code, then, result });
         self.release_seals(now);
     }
 
@@ -163,7 +177,8 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     fn release_seals(&mut self, now: Now) {
         while self.crypto.seals.front().is_some_and(|entry| entry.result.is_some()) {
-            let Some(Signing { then, result: Some(result), .. }) = self.crypto.seals.pop_front()
+            let Some(Signing { code, then, result: Some(result), .. }) =
+                self.crypto.seals.pop_front()
             else {
                 return;
             };
@@ -174,7 +189,10 @@ impl<T: Topology, S: Store> Node<T, S> {
                     self.answers.answer(&(caller.signer, caller.transaction), &sealed);
                     self.send_answer(now, &caller, &sealed);
                 }
-                // an answer that cannot be encoded is an answer that does not fit
+                // an answer that cannot be encoded is one that does not fit: too many certificates
+                (Then::Answer(caller), Err(_)) if code != MessageCode::ERROR => {
+                    self.refuse_large_answer(now, &caller);
+                }
                 (Then::Answer(_), Err(_)) => self.counters.overload += 1,
                 (Then::Close(link), _) => self.close_link(now, link, "closed by this node"),
             }

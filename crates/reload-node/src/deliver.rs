@@ -9,10 +9,10 @@ use reload_wire::{
     NodeId, Now, ResourceId, TransactionId,
 };
 
-use crate::answers::Remembered;
+use crate::answers::{REQUEST_LIFETIME, Remembered};
 use crate::crypto::Check;
 use crate::forward::{DESTINATION_CRITICAL, Origin, copied_options};
-use crate::fragments::FragmentKey;
+use crate::fragments::{FragmentKey, NoRoom};
 use crate::timer::Timer;
 use crate::transactions::Purpose;
 use crate::{LinkId, Node};
@@ -55,9 +55,14 @@ impl Caller {
         }
     }
 
-    fn signed_by(mut self, signer: NodeId, origin: Origin) -> Self {
+    /// `direct`: over a link bound to the signer, and nobody else passed it on. Without the second
+    /// half a third node could send an old Join again through its own signer (section 6.4.2.1).
+    fn signed_by(mut self, signer: NodeId, direct: bool) -> Self {
         self.signer = signer;
-        self.direct = matches!(origin, Origin::Link { node, .. } if node == signer);
+        self.direct = direct;
+        if direct && let Some(first) = self.return_path.first_mut() {
+            *first = Destination::Node(signer);
+        }
         self
     }
 }
@@ -80,8 +85,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         header: ForwardingHeader,
         rest: Bytes,
     ) {
-        let answer = self.transactions.get(header.transaction_id).is_some();
-        let Some((header, rest)) = self.whole(now, header, rest, answer) else {
+        let Some((origin, header, rest)) = self.whole(now, origin, header, rest) else {
             return;
         };
         let Ok(parts) = MessageParts::from_split(&self.dialect, header, &rest) else {
@@ -101,19 +105,23 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn whole(
         &mut self,
         now: Now,
+        origin: Origin,
         header: ForwardingHeader,
         rest: Bytes,
-        answer: bool,
-    ) -> Option<(ForwardingHeader, Bytes)> {
+    ) -> Option<(Origin, ForwardingHeader, Bytes)> {
         if header.fragment.is_whole() {
-            return Some((header, rest));
+            return Some((origin, header, rest));
         }
+        let answer = self.transactions.get(header.transaction_id).is_some();
         let key = FragmentKey { transaction: header.transaction_id, answer };
-        let whole = self.fragments.take(now.mono, key, &header, &rest);
-        if let Some(at) = self.fragments.expire(now.mono) {
-            self.timers.set_once(Timer::Fragments, at);
+        self.timers.set_once(Timer::Fragments, now.mono + REQUEST_LIFETIME);
+        match self.fragments.take(now.mono, key, origin, &header, &rest) {
+            Ok(whole) => whole,
+            Err(NoRoom) => {
+                self.counters.overload += 1;
+                None
+            }
         }
-        whole
     }
 
     /// A message whose signature holds.
@@ -136,8 +144,13 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn on_verified_request(&mut self, now: Now, origin: Origin, checked: Checked) {
         let message = &checked.message;
         let signer = message.signer().node_id;
-        let caller = Caller::of(&message.header, origin, self.node_id).signed_by(signer, origin);
-        self.bind_by_signer(now, origin, signer);
+        // the ring may have moved while the signature was checked
+        if !self.is_for_this_node(&message.header.destination_list) {
+            self.counters.unroutable += 1;
+            return;
+        }
+        let direct = message.header.via_list.is_empty() && self.is_at(now, origin, signer);
+        let caller = Caller::of(&message.header, origin, self.node_id).signed_by(signer, direct);
         if self.meets_its_twin(now, &caller, message) {
             return;
         }
@@ -147,18 +160,14 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.on_request_message(now, caller, checked);
     }
 
-    /// A link whose certificate has several Node-IDs belongs to the one that signs over it.
-    fn bind_by_signer(&mut self, now: Now, origin: Origin, signer: NodeId) {
-        let Origin::Link { link, .. } = origin else {
-            return;
+    /// Whether the signer of a message that nobody passed on is the node at the other end of the
+    /// link; a link that was open until now is bound to it.
+    fn is_at(&mut self, now: Now, origin: Origin, signer: NodeId) -> bool {
+        let Some(link) = origin.link() else {
+            return false;
         };
-        let open = self.links.get(link).is_some_and(|entry| {
-            entry.node.is_none() && entry.certificate.node_ids().contains(&signer)
-        });
-        if open {
-            self.links.bind(link, signer);
-            self.topology.handle_input(now, Input::LinkUp(signer));
-        }
+        self.bind(now, link, signer);
+        self.links.get(link).is_some_and(|entry| entry.node == Some(signer))
     }
 
     /// Whether the request is a repetition: it gets the answer of the first (section 6.2.1).
@@ -175,6 +184,11 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Some(Remembered::Pending) => {
                 self.counters.repeated += 1;
+                true
+            }
+            // what it sets off could not be sent: a repetition may find room
+            None if self.transactions.len() >= self.limits.transactions => {
+                self.counters.overload += 1;
                 true
             }
             None => {
@@ -249,6 +263,10 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     pub(crate) fn ask_topology(&mut self, now: Now, caller: Caller, request: TopologyRequest) {
+        if self.asked.len() >= self.limits.transactions {
+            self.counters.overload += 1;
+            return;
+        }
         let token = RequestToken(self.number());
         let (code, send_update) = match &request {
             TopologyRequest::Join(_) => (MessageCode::JOIN_REQUEST, false),

@@ -1,5 +1,7 @@
 //! Receipt and forwarding (sections 6.1 and 6.2): the header is read, the rest is passed on as it is.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use reload_storage::Store;
 use reload_topology::{Route, Target, Topology};
@@ -71,7 +73,18 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.raise(now, origin, &header, &rest, code);
             return;
         }
+        if self.is_own_answer(&header) {
+            return self.deliver(now, origin, header, rest);
+        }
         self.route_on(now, origin, header, rest);
+    }
+
+    /// Whether it is an answer to this node under another Node-ID of its certificate: by that one
+    /// it is called where nobody knows yet which is meant (section 6.1.2).
+    fn is_own_answer(&self, header: &ForwardingHeader) -> bool {
+        let own = |id: &NodeId| self.credentials.certificate().names(id);
+        matches!(&header.destination_list[..], [Destination::Node(id)] if own(id))
+            && self.transactions.get(header.transaction_id).is_some()
     }
 
     /// Whether it is a message of this overlay, as long as it says (section 6.3.2).
@@ -90,7 +103,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             return Some(ErrorCode::INVALID_MESSAGE);
         }
         // 6.1.2: a node with several Node-IDs has to Attach before it routes through us
-        if unbound && !peek_message_code(rest).is_some_and(may_be_unbound) {
+        // (only the first fragment shows what it is, and without it there is no message)
+        let first = header.fragment.offset == 0;
+        if unbound && first && !peek_message_code(rest).is_some_and(may_be_unbound) {
             return Some(ErrorCode::FORBIDDEN);
         }
         None
@@ -149,6 +164,11 @@ impl<T: Topology, S: Store> Node<T, S> {
                 }
             }
         }
+    }
+
+    /// Whether a message that was taken for this node still is for it.
+    pub(crate) fn is_for_this_node(&self, list: &[Destination]) -> bool {
+        self.step(list) == Step::Deliver
     }
 
     /// As [`Self::step`], but a wildcard of our own means any neighbour.
@@ -231,9 +251,10 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Ok(message) = header.join(rest, self.configuration.max_message_size) else {
             return false;
         };
-        if let Some(entry) = self.links.get_mut(link) {
-            entry.last_traffic = now.mono;
-        }
+        let Some(entry) = self.links.get_mut(link) else {
+            return false;
+        };
+        entry.last_traffic = now.mono;
         self.counters.sent += 1;
         self.outputs.push_back(Output::Send(link, message));
         true
@@ -246,7 +267,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             let Ok((header, rest)) = ForwardingHeader::split(&self.dialect, &message) else {
                 continue;
             };
-            if self.transactions.get(header.transaction_id).is_some() {
+            let own = self.transactions.get(header.transaction_id).is_some();
+            let ended = header.via_list.is_empty() && !is_answer(&header, &rest);
+            if own || ended {
                 continue;
             }
             if let Step::Forward(other) = self.step(&header.destination_list)
@@ -279,8 +302,12 @@ impl<T: Topology, S: Store> Node<T, S> {
             return;
         };
         let origin = Origin::Link { link, node: entry.address() };
-        let caller = Caller::of(&header, origin, self.node_id);
-        self.refuse(now, &caller, ErrorCode::MESSAGE_TOO_LARGE, "larger than max-message-size");
+        let ours = header.overlay == self.overlay && header.fragment.offset == 0;
+        // an answer to a request of ours gets no error (E47)
+        if ours && self.transactions.get(header.transaction_id).is_none() {
+            let caller = Caller::of(&header, origin, self.node_id);
+            self.refuse(now, &caller, ErrorCode::MESSAGE_TOO_LARGE, "larger than max-message-size");
+        }
         self.close_after(now, link);
     }
 
@@ -314,9 +341,12 @@ fn may_be_unbound(code: MessageCode) -> bool {
 
 /// Whether a node or resource stands twice in a list (section 13.6.5).
 fn has_duplicates(list: &[Destination]) -> bool {
-    let counts =
-        |entry: &Destination| matches!(entry, Destination::Node(_) | Destination::Resource(_));
-    list.iter().enumerate().any(|(at, entry)| counts(entry) && list[..at].contains(entry))
+    let mut seen = BTreeSet::new();
+    list.iter().any(|entry| match entry {
+        Destination::Node(id) => !seen.insert((1, id.as_bytes())),
+        Destination::Resource(id) => !seen.insert((2, id.as_bytes())),
+        Destination::Opaque(_) | Destination::Unknown { .. } => false,
+    })
 }
 
 /// Set if any node that answers must understand the option (section 6.3.2.3).

@@ -7,6 +7,8 @@ use bytes::{Bytes, BytesMut};
 use reload_wire::{ForwardingHeader, TransactionId};
 
 use crate::answers::REQUEST_LIFETIME;
+use crate::forward::Origin;
+use crate::originate::size_of;
 
 /// Parts belong together if the transaction is the same, and if both are requests to this node or
 /// both answers to it.
@@ -23,13 +25,24 @@ struct Set {
     parts: BTreeMap<u32, Bytes>,
     /// The size of the whole, once the last part is there.
     total: Option<u32>,
-    /// The header of the part at offset 0, or of the first that came.
+    /// Header and origin of the part at offset 0, or of the first that came: the way back.
     header: ForwardingHeader,
+    origin: Origin,
     until: Instant,
     held: usize,
 }
 
-/// The fragments held; bounded in bytes, what does not fit is dropped.
+/// A part but the last has at least this many bytes (section 6.7, E34).
+const LEAST: usize = 256;
+
+/// The buffer is full, or the message would be larger than allowed: the part is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
+/// The whole message, when the part was the missing one.
+type Whole = Option<(Origin, ForwardingHeader, Bytes)>;
+
+/// The fragments held; bounded in bytes, headers included; what does not fit is dropped.
 #[derive(Debug)]
 pub(crate) struct Fragments {
     sets: BTreeMap<FragmentKey, Set>,
@@ -49,37 +62,49 @@ impl Fragments {
         self.largest = largest;
     }
 
-    /// Takes one part; returns the whole message when it was the missing one.
+    /// Takes one part.
     pub(crate) fn take(
         &mut self,
         now: Instant,
         key: FragmentKey,
+        origin: Origin,
         header: &ForwardingHeader,
         rest: &Bytes,
-    ) -> Option<(ForwardingHeader, Bytes)> {
-        let length = u32::try_from(rest.len()).ok()?;
-        let end = header.fragment.offset.checked_add(length)?;
-        let fits = usize::try_from(end).is_ok_and(|end| end <= self.largest);
-        if rest.is_empty() || !fits || self.held + rest.len() > self.bound {
-            return None;
+    ) -> Result<Whole, NoRoom> {
+        let head = size_of(header);
+        let length = u32::try_from(rest.len()).map_err(|_| NoRoom)?;
+        let end = header.fragment.offset.checked_add(length).ok_or(NoRoom)?;
+        let size = usize::try_from(end).unwrap_or(usize::MAX).saturating_add(head);
+        let small = rest.is_empty() || !header.fragment.last && rest.len() < LEAST;
+        // the header is kept with each part: both are slices of one message
+        let cost = head + rest.len();
+        if small || size > self.largest || self.held + cost > self.bound {
+            return Err(NoRoom);
         }
         let set = self.sets.entry(key).or_insert_with(|| Set {
             parts: BTreeMap::new(),
             total: None,
             header: header.clone(),
+            origin,
             until: now + REQUEST_LIFETIME,
             held: 0,
         });
         if !set.accepts(header, end, rest) {
             self.discard(key);
-            return None;
+            return Ok(None);
         }
-        self.held += set.add(header, end, rest);
-        let whole = set.whole()?;
-        let mut header = set.header.clone();
+        if set.add(origin, header, end, rest) {
+            set.held += cost;
+            self.held += cost;
+        }
+        let Some(whole) = set.whole() else {
+            return Ok(None);
+        };
+        let (origin, mut header) = (set.origin, set.header.clone());
         header.fragment = reload_wire::Fragment::WHOLE;
+        header.length = u32::try_from(size_of(&header) + whole.len()).map_err(|_| NoRoom)?;
         self.discard(key);
-        Some((header, whole))
+        Ok(Some((origin, header, whole)))
     }
 
     /// Drops sets that stayed incomplete for too long; returns when to come again.
@@ -116,23 +141,20 @@ impl Set {
         self.parts.iter().all(|(at, part)| agree(*at, part, header.fragment.offset, rest))
     }
 
-    /// Adds the part; returns by how many bytes the set grew.
-    fn add(&mut self, header: &ForwardingHeader, end: u32, rest: &Bytes) -> usize {
+    /// Adds the part; returns whether it brought something.
+    fn add(&mut self, origin: Origin, header: &ForwardingHeader, end: u32, rest: &Bytes) -> bool {
         if header.fragment.last {
             self.total = Some(end);
         }
         let offset = header.fragment.offset;
         if offset == 0 {
-            self.header = header.clone();
+            (self.header, self.origin) = (header.clone(), origin);
         }
-        let before = self.parts.get(&offset).map_or(0, Bytes::len);
-        if before >= rest.len() {
-            return 0;
+        if self.parts.get(&offset).is_some_and(|known| known.len() >= rest.len()) {
+            return false;
         }
         self.parts.insert(offset, rest.clone());
-        let grown = rest.len() - before;
-        self.held += grown;
-        grown
+        true
     }
 
     /// The whole, if no byte is missing.

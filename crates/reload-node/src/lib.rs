@@ -8,6 +8,7 @@ mod actions;
 mod answers;
 mod application;
 mod attach;
+mod attach_answer;
 mod bootstrap;
 mod configure;
 mod copy;

@@ -11,12 +11,16 @@ use reload_topology::{Input, Topology};
 use reload_wire::{Destination, Encode, MessageCode, NodeId, Now, PingReq};
 
 use crate::links::{Link, LinkState};
+use crate::originate::Ending;
 use crate::timer::Timer;
 use crate::transactions::{Content, Purpose};
 use crate::{Event, LinkId, Node, Output};
 
 /// How long an older link to a node stays after a newer one came up.
 const DRAIN: Duration = Duration::from_secs(15);
+
+/// Links that one node may have here: both sides dial, both restart (E102). The oldest goes first.
+const LINKS_OF_A_NODE: usize = 4;
 
 impl<T: Topology, S: Store> Node<T, S> {
     /// A link is up; its certificate was checked in the handshake.
@@ -27,28 +31,53 @@ impl<T: Topology, S: Store> Node<T, S> {
         certificate: Arc<VerifiedCertificate>,
         remote: SocketAddr,
     ) {
-        if certificate.node_ids().contains(&self.node_id) {
-            self.outputs.push_back(Output::Close(link));
-            return self.on_bootstrap_down(now, link, "this is the node itself");
-        }
-        let full = self.links.len() >= self.limits.links;
-        if full || self.leaving || self.trust.still_valid(&certificate, now.wall).is_err() {
-            self.counters.overload += u64::from(full);
-            self.outputs.push_back(Output::Close(link));
+        if self.links.get(link).is_some() {
             return;
         }
-        self.certificates.insert(Arc::clone(&certificate));
-        let node = self.meant(link, &certificate);
-        let entry =
-            Link { state: LinkState::Up, node, certificate, remote, last_traffic: now.mono };
-        let address = entry.address();
-        let was_linked = self.links.to_node(&address).is_some();
-        for older in self.links.insert(link, entry) {
-            self.timers.set(Timer::Drain(older), now.mono + DRAIN);
+        if let Err(reason) = self.welcome(now, link, &certificate) {
+            self.outputs.push_back(Output::Close(link));
+            self.on_bootstrap_down(now, link, reason);
+            return self.attach_link_down(now, link);
         }
-        self.timers.set(Timer::Keepalive(link), now.mono + self.limits.keepalive);
-        if let Some(node) = node {
-            self.on_node_linked(now, link, node, remote, was_linked);
+        self.certificates.insert(Arc::clone(&certificate));
+        self.timers.set(Timer::Keepalive(link), now.mono + self.pause_of_links());
+        let node = self.meant(link, &certificate);
+        let (state, last_traffic) = (LinkState::Up, now.mono);
+        let entry = Link { state, node: None, certificate, remote, last_traffic };
+        match node {
+            Some(node) => self.enter_link(now, link, node, entry),
+            None => {
+                self.links.insert(link, entry);
+                self.identify(now, link);
+            }
+        }
+    }
+
+    /// Whether a link may stay.
+    fn welcome(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        certificate: &VerifiedCertificate,
+    ) -> Result<(), &'static str> {
+        if certificate.names(&self.node_id) {
+            return Err("this is the node itself");
+        }
+        if self.leaving {
+            return Err("this node is leaving");
+        }
+        if self.links.len() >= self.limits.links {
+            self.counters.overload += 1;
+            return Err("too many links");
+        }
+        if self.trust.still_valid(certificate, now.wall).is_err() {
+            self.counters.unverified += 1;
+            return Err("its certificate is not valid");
+        }
+        // 6.5.1.11: the certificate must match the node that sent the Attach
+        match self.attaches.dialled(link) {
+            Some(node) if !certificate.names(&node) => Err("another node answers there"),
+            _ => Ok(()),
         }
     }
 
@@ -59,20 +88,70 @@ impl<T: Topology, S: Store> Node<T, S> {
         expected.or_else(|| (ids.len() == 1).then(|| certificate.node_id()))
     }
 
-    fn on_node_linked(
-        &mut self,
-        now: Now,
-        link: LinkId,
-        node: NodeId,
-        remote: SocketAddr,
-        was_linked: bool,
-    ) {
+    /// A link belongs to a node from now on.
+    fn enter_link(&mut self, now: Now, link: LinkId, node: NodeId, mut entry: Link) {
+        let remote = entry.remote;
+        let was_linked = self.links.to_node(&node).is_some();
+        entry.node = Some(node);
+        self.links.insert(link, entry);
+        self.arrange(now, node);
         if !was_linked {
             self.emit(Event::LinkUp { node, remote });
             self.topology.handle_input(now, Input::LinkUp(node));
         }
+        if self.credentials.certificate().node_ids().len() > 1 {
+            // the other side learns which of ours is meant from what we sign (6.1.2)
+            self.ping_over(now, link, Destination::Node(node), Purpose::Keepalive);
+        }
         self.on_bootstrap_up(now, link, node);
-        self.complete_attaches(now, node);
+        self.complete_attaches(now, link, node);
+    }
+
+    /// A link whose certificate has several Node-IDs belongs to the one that signs over it, as long
+    /// as nobody else can have passed the message on (section 6.1.2).
+    pub(crate) fn bind(&mut self, now: Now, link: LinkId, signer: NodeId) {
+        let open = |entry: &Link| entry.node.is_none() && entry.certificate.names(&signer);
+        if !self.links.get(link).is_some_and(open) {
+            return;
+        }
+        if let Some(entry) = self.links.remove(link) {
+            self.arrange(now, entry.address());
+            self.enter_link(now, link, signer, entry);
+        }
+    }
+
+    /// Asks a bootstrap node which of its Node-IDs it uses: the answer is signed by it.
+    fn identify(&mut self, now: Now, link: LinkId) {
+        if self.bootstrap.is_dialling(link) {
+            let to = Destination::Node(NodeId::wildcard(self.dialect.node_id_length));
+            self.ping_over(now, link, to, Purpose::Identify(link));
+        }
+    }
+
+    pub(crate) fn finish_identify(&mut self, now: Now, link: LinkId, ending: &Ending) {
+        if let Ending::Answered(answer) = ending {
+            self.bind(now, link, answer.from);
+        }
+        if self.links.get(link).is_some_and(|entry| entry.node.is_none()) {
+            let reason = "it does not tell its Node-ID";
+            self.close_link(now, link, reason);
+            self.on_bootstrap_down(now, link, reason);
+        }
+    }
+
+    /// Puts the links to one node in order after a change among them.
+    fn arrange(&mut self, now: Now, node: NodeId) {
+        let (carrier, draining) = self.links.arrange(&node);
+        if let Some(carrier) = carrier {
+            self.timers.cancel(Timer::Drain(carrier));
+        }
+        for link in draining {
+            self.timers.set_once(Timer::Drain(link), now.mono + DRAIN);
+        }
+        if let Some(oldest) = self.links.surplus(&node, LINKS_OF_A_NODE) {
+            self.counters.overload += 1;
+            self.close_link(now, oldest, "too many links to one node");
+        }
     }
 
     /// A link went without acknowledgements for its timeout: it leaves the routing table at once,
@@ -81,9 +160,11 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(entry) = self.links.get_mut(link) else {
             return;
         };
-        entry.state = LinkState::Failing;
-        let node = entry.address();
-        if self.links.to_node(&node).is_none() {
+        let before = std::mem::replace(&mut entry.state, LinkState::Failing);
+        let (node, bound) = (entry.address(), entry.node.is_some());
+        self.timers.cancel(Timer::Drain(link));
+        self.arrange(now, node);
+        if bound && before != LinkState::Failing && self.links.to_node(&node).is_none() {
             self.topology.handle_input(now, Input::LinkFailing(node));
         }
         self.resend_from(now, link);
@@ -92,16 +173,17 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// Acknowledgements have come again.
     pub(crate) fn on_restored(&mut self, now: Now, link: LinkId) {
-        let Some(entry) = self.links.get_mut(link) else {
+        let Some(entry) = self.links.get(link).filter(|entry| entry.state == LinkState::Failing)
+        else {
             return;
         };
-        let node = entry.address();
+        let (node, bound) = (entry.address(), entry.node.is_some());
         let was_linked = self.links.to_node(&node).is_some();
-        let newest = self.links.newest(&node) == Some(link);
         if let Some(entry) = self.links.get_mut(link) {
-            entry.state = if newest { LinkState::Up } else { LinkState::Draining };
+            entry.state = LinkState::Up;
         }
-        if !was_linked {
+        self.arrange(now, node);
+        if bound && !was_linked {
             self.topology.handle_input(now, Input::LinkRestored(node));
         }
     }
@@ -127,33 +209,29 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn forget_link(&mut self, now: Now, link: LinkId, reason: &str) {
         self.timers.cancel(Timer::Keepalive(link));
         self.timers.cancel(Timer::Drain(link));
+        let healthy = self.links.get(link).is_some_and(|entry| entry.state != LinkState::Failing);
         let Some(gone) = self.links.remove(link) else {
             return;
         };
         let node = gone.address();
-        match self.links.newest(&node) {
-            // an older link carries on
-            Some(other) => {
-                self.timers.cancel(Timer::Drain(other));
-                if let Some(entry) = self.links.get_mut(other)
-                    && entry.state == LinkState::Draining
-                {
-                    entry.state = LinkState::Up;
-                }
-            }
-            None => {
-                self.emit(Event::LinkDown { node, reason: reason.to_owned() });
-                self.topology.handle_input(now, Input::LinkDown(node));
-            }
+        self.arrange(now, node);
+        if gone.node.is_none() {
+            return;
+        }
+        if self.links.newest(&node).is_none() {
+            self.emit(Event::LinkDown { node, reason: reason.to_owned() });
+            self.acknowledgements.forget(&node);
+            self.topology.handle_input(now, Input::LinkDown(node));
+        } else if healthy && self.links.to_node(&node).is_none() {
+            // only a failing link is left
+            self.topology.handle_input(now, Input::LinkFailing(node));
         }
     }
 
-    pub(crate) fn on_drain_timer(&mut self, link: LinkId) {
-        let draining = self.links.get(link).is_some_and(|entry| entry.state == LinkState::Draining);
-        if draining {
-            self.timers.cancel(Timer::Keepalive(link));
-            self.links.remove(link);
-            self.outputs.push_back(Output::Close(link));
+    /// A newer link has carried the traffic for long enough.
+    pub(crate) fn on_drain_timer(&mut self, now: Now, link: LinkId) {
+        if self.links.get(link).is_some_and(|entry| entry.state == LinkState::Draining) {
+            self.close_link(now, link, "a newer link took over");
         }
     }
 
@@ -163,18 +241,30 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(entry) = self.links.get(link) else {
             return;
         };
-        let due = entry.last_traffic + self.limits.keepalive;
+        if self.trust.still_valid(&entry.certificate, now.wall).is_err() {
+            return self.close_link(now, link, "its certificate is no longer valid");
+        }
+        let due = entry.last_traffic + self.pause_of_links();
         if due > now.mono {
             return self.timers.set(Timer::Keepalive(link), due);
         }
-        let to = vec![Destination::Node(entry.address())];
-        self.timers.set(Timer::Keepalive(link), now.mono + self.limits.keepalive);
+        let node = entry.node.unwrap_or(NodeId::wildcard(self.dialect.node_id_length));
+        self.timers.set(Timer::Keepalive(link), now.mono + self.pause_of_links());
+        self.ping_over(now, link, Destination::Node(node), Purpose::Keepalive);
+    }
+
+    /// The keepalive of the limits; none at all would be a busy loop.
+    fn pause_of_links(&self) -> Duration {
+        self.limits.keepalive.max(Duration::from_millis(100))
+    }
+
+    fn ping_over(&mut self, now: Now, link: LinkId, to: Destination, purpose: Purpose) {
         let Ok(body) = (PingReq { padding: Bytes::new() }).to_bytes() else {
             return;
         };
         let content = Content::Ready { body, certificates: Vec::new() };
-        let purpose = Purpose::Keepalive;
-        self.originate(now, MessageCode::PING_REQUEST, to, content, purpose, Some(link));
+        let code = MessageCode::PING_REQUEST;
+        self.originate(now, code, vec![to], content, purpose, Some(link));
     }
 
     /// The topology plug-in has no more use for the links to a node. Clients and nodes that settle

@@ -83,19 +83,42 @@ impl Links {
         self.up.get_mut(&id)
     }
 
-    /// Enters a link; returns the older ones to the same node, which have to drain now.
-    pub(crate) fn insert(&mut self, id: LinkId, link: Link) -> Vec<LinkId> {
-        let address = link.address();
+    /// Enters a link.
+    pub(crate) fn insert(&mut self, id: LinkId, link: Link) {
+        self.by_node.entry(link.address()).or_default().push(id);
         self.up.insert(id, link);
-        let older = self.by_node.entry(address).or_default();
-        let drain = older.clone();
-        older.push(id);
-        for old in &drain {
-            if let Some(link) = self.up.get_mut(old) {
+    }
+
+    /// The newest link to a node that does not fail carries the traffic; returns it, and the others
+    /// that do not fail: they drain (E102).
+    pub(crate) fn arrange(&mut self, node: &NodeId) -> (Option<LinkId>, Vec<LinkId>) {
+        let (mut carrier, mut draining) = (None, Vec::new());
+        for id in self.by_node.get(node).into_iter().flatten().rev() {
+            let Some(link) = self.up.get_mut(id).filter(|link| link.state != LinkState::Failing)
+            else {
+                continue;
+            };
+            if carrier.is_none() {
+                link.state = LinkState::Up;
+                carrier = Some(*id);
+            } else {
                 link.state = LinkState::Draining;
+                draining.push(*id);
             }
         }
-        drain
+        (carrier, draining)
+    }
+
+    /// The oldest link to a node that has more than `most`.
+    pub(crate) fn surplus(&self, node: &NodeId, most: usize) -> Option<LinkId> {
+        self.by_node.get(node).filter(|ids| ids.len() > most)?.first().copied()
+    }
+
+    /// A link whose certificate holds this Node-ID among others, and that is bound to none yet.
+    pub(crate) fn unbound(&self, node: &NodeId) -> Option<LinkId> {
+        let open =
+            |(_, link): &(LinkId, &Link)| link.node.is_none() && link.certificate.names(node);
+        self.iter().find(open).map(|(id, _)| id)
     }
 
     /// Takes a link out.
@@ -111,26 +134,20 @@ impl Links {
         Some(link)
     }
 
-    /// Binds a link to one of the Node-IDs of its certificate.
-    pub(crate) fn bind(&mut self, id: LinkId, node: NodeId) {
-        let Some(mut link) = self.remove(id) else {
-            return;
-        };
-        link.node = Some(node);
-        self.insert(id, link);
-    }
-
     /// The link that carries the traffic to a node: the newest that is not failing.
     pub(crate) fn to_node(&self, node: &NodeId) -> Option<LinkId> {
         let ids = self.by_node.get(node)?;
-        let healthy =
-            |id: &&LinkId| self.up.get(id).is_some_and(|link| link.state != LinkState::Failing);
-        ids.iter().rev().find(healthy).copied()
+        ids.iter().rev().find(|id| self.works(**id)).copied()
     }
 
     /// The newest link to a node, failing or not.
     pub(crate) fn newest(&self, node: &NodeId) -> Option<LinkId> {
         self.by_node.get(node)?.last().copied()
+    }
+
+    /// Whether a link is up and does not fail.
+    pub(crate) fn works(&self, id: LinkId) -> bool {
+        self.up.get(&id).is_some_and(|link| link.state != LinkState::Failing)
     }
 
     /// Any link that carries traffic.

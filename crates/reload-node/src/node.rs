@@ -265,7 +265,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     /// Does what the topology plug-in asks for, until it asks for nothing more.
-    fn settle(&mut self, now: Now) {
+    pub(crate) fn settle(&mut self, now: Now) {
         while let Some(action) = self.topology.poll_action() {
             self.on_action(now, action);
         }
@@ -284,9 +284,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             Timer::Transaction(id) => self.on_transaction_timer(now, id),
             Timer::Attach(link) => self.on_attach_timer(now, link),
             Timer::Keepalive(link) => self.on_keepalive_timer(now, link),
-            Timer::Drain(link) => self.on_drain_timer(link),
+            Timer::Drain(link) => self.on_drain_timer(now, link),
             Timer::Acknowledge(number) => self.acknowledge(now, number),
-            Timer::Copy(number) => self.continue_copy(now, number),
+            Timer::Copy(number) => self.on_copy_timer(now, number),
             Timer::Bootstrap => self.on_bootstrap_timer(now),
             Timer::Fragments => {
                 if let Some(at) = self.fragments.expire(now.mono) {

@@ -222,6 +222,12 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.counters.stray += 1;
             return self.hasten(now, id); // the ring is moving
         }
+        // 6.3.3: no extension is known here
+        let mut extensions = checked.message.contents.extensions.iter();
+        if extensions.any(|extension| extension.critical) {
+            let failed = RequestError::BadAnswer("it has a critical extension".to_owned());
+            return self.finish(now, id, Ending::Failed(failed));
+        }
         let hops = self.configuration.initial_ttl.saturating_sub(checked.message.header.ttl);
         let answer = Answer { from, hops: hops.saturating_add(1), checked: Box::new(checked) };
         self.finish(now, id, Ending::Answered(answer));
@@ -254,23 +260,27 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.counters.stray += 1;
             return;
         };
-        let Some(transaction) = self.transactions.get_mut(id) else {
+        let Some(transaction) = self.transactions.get(id) else {
             return;
         };
-        let to_from = match transaction.to.last() {
-            Some(Destination::Node(node)) => node.is_wildcard() || *node == from,
-            _ => true,
-        };
+        let (admitted, renewed) = (self.admits(transaction, from), transaction.renewed);
+        // the TTL never ends at the destination
+        let on_the_way = !admitted || error.code == ErrorCode::TTL_EXCEEDED;
         match error.code {
-            ErrorCode::CONFIG_TOO_OLD | ErrorCode::CONFIG_TOO_NEW if !transaction.renewed => {
-                self.on_sequence_refused(now, id, from, error.code);
-            }
-            // a node on the way may say these: that transmission failed, the request goes on
-            code if is_from_the_way(code) && !to_from => {
-                transaction.last_error = Some((code, error.info, from));
+            // E13: that transmission failed, the request goes on
+            code if is_from_the_way(code) && on_the_way => {
+                if let Some(transaction) = self.transactions.get_mut(id) {
+                    transaction.last_error = Some((code, error.info, from));
+                }
                 self.hasten(now, id);
             }
-            _ if !to_from => self.counters.stray += 1,
+            _ if !admitted => {
+                self.counters.stray += 1;
+                self.hasten(now, id);
+            }
+            ErrorCode::CONFIG_TOO_OLD | ErrorCode::CONFIG_TOO_NEW if !renewed => {
+                self.on_sequence_refused(now, id, from, error.code);
+            }
             code => self.finish(now, id, Ending::Refused { code, info: error.info, from }),
         }
     }
@@ -300,6 +310,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         match &ending {
             Ending::Answered(_) => self.counters.completed += 1,
             _ => self.counters.failed += 1,
+        }
+        if let Ending::Refused { code, info, from } = &ending {
+            self.teach_kinds(now, *code, info, *from);
         }
         let started = transaction.started;
         match transaction.purpose {

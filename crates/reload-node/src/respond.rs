@@ -77,8 +77,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         if self.is_too_large(caller, &header, sealed) {
             return self.refuse_size(now, caller, sealed);
         }
-        // the previous hop's own link, as long as it is there
-        let direct = caller.link.filter(|link| self.links.get(*link).is_some());
+        // the previous hop's own link, as long as it works
+        let direct = caller.link.filter(|link| self.links.works(*link));
         self.dispatch(now, header, sealed, direct);
     }
 
@@ -89,6 +89,10 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.counters.overload += 1;
             return;
         }
+        self.refuse_large_answer(now, caller);
+    }
+
+    pub(crate) fn refuse_large_answer(&mut self, now: Now, caller: &Caller) {
         let text = "the answer would be larger than allowed";
         self.refuse(now, caller, ErrorCode::RESPONSE_TOO_LARGE, text);
     }
@@ -96,11 +100,10 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// Whether the answer is larger than the caller or the overlay allows.
     fn is_too_large(&self, caller: &Caller, header: &ForwardingHeader, sealed: &Bytes) -> bool {
         let size = sealed.len() + size_of(header);
+        let largest = largest_message(&self.configuration);
         let asked = usize::try_from(caller.max_response_length).unwrap_or(usize::MAX);
-        let limit = match asked {
-            0 => largest_message(&self.configuration),
-            asked => asked.min(largest_message(&self.configuration)),
-        };
-        size > limit
+        // the error that says so must go out, however little the caller wants
+        let free = asked == 0 || peek_message_code(sealed) == Some(MessageCode::ERROR);
+        size > if free { largest } else { asked.min(largest) }
     }
 }

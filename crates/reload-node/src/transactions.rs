@@ -31,8 +31,18 @@ pub(crate) enum Purpose {
     ConfigUpdate(NodeId),
     /// A Ping on an idle link; sent once, on that link only.
     Keepalive,
+    /// A Ping over the link to a bootstrap node with several Node-IDs: its answer tells which one
+    /// it uses.
+    Identify(LinkId),
     /// Nobody waits for the answer.
     Nobody,
+}
+
+impl Purpose {
+    /// Whether the request is about one link: it is sent over that link only, and once.
+    pub(crate) const fn is_pinned(&self) -> bool {
+        matches!(self, Self::Keepalive | Self::Identify(_))
+    }
 }
 
 /// What a request says, before it is signed.
