@@ -2,6 +2,7 @@
 //! reads its metadata; what it checks of the project is written in the module of each command.
 
 mod ci;
+mod conformance;
 mod e2e;
 mod layers;
 mod messages;
@@ -28,6 +29,12 @@ enum Command {
     Check,
     /// Check that crates only use crates of lower layers.
     Layers,
+    /// Check the table of requirements and print how many are done.
+    Conformance {
+        /// Write the numbers into the README as well.
+        #[arg(long)]
+        write: bool,
+    },
     /// Run the end-to-end test with the real programs and check its captured bytes.
     E2e,
     /// Give one message of every method to an independent decoder.
@@ -39,6 +46,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::ci(),
         Command::Check => ci::check(),
         Command::Layers => layers::run(),
+        Command::Conformance { write } => conformance::run(write),
         Command::E2e => e2e::run(),
         Command::Messages => messages::run(),
     };

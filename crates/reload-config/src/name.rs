@@ -27,6 +27,7 @@ pub(crate) fn overlay_hash(name: &str) -> u32 {
 mod tests {
     use super::{is_overlay_name, overlay_hash};
 
+    // R6940-6.3.2-04
     #[test]
     fn names_that_dns_allows() {
         for name in ["example", "a.b", "overlay-1.example.org", "3com.example", "Example.ORG"] {
@@ -34,6 +35,7 @@ mod tests {
         }
     }
 
+    // R6940-6.3.2-04
     #[test]
     fn names_that_dns_does_not_allow() {
         let long = "a".repeat(64);
@@ -44,6 +46,7 @@ mod tests {
         }
     }
 
+    // R6940-6.3.2-03
     #[test]
     fn the_hash_is_the_end_of_the_sha1_digest() {
         // SHA-1("abc") = a9993e36 4706816a ba3e2571 7850c26c 9cd0d89d (RFC 3174 section 7.3).

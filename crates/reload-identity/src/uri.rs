@@ -92,6 +92,7 @@ mod tests {
         read(uri, Leniency::Strict)
     }
 
+    // R6940-14.15-01, R6940-14.15.1-01
     #[test]
     fn full_form_is_read_with_and_without_slash_and_in_any_case() {
         let node_id = strict(FULL).unwrap();

@@ -200,6 +200,7 @@ code_points!(SignatureAlgorithm {
 mod tests {
     use super::*;
 
+    // R6940-6.3.3-03
     #[test]
     fn the_answer_is_the_next_code_up() {
         assert_eq!(MessageCode::PROBE_REQUEST.answer(), MessageCode::PROBE_ANSWER);
@@ -207,6 +208,7 @@ mod tests {
         assert_eq!(MessageCode::ERROR.answer(), MessageCode::ERROR);
     }
 
+    // R6940-6.3.3-03
     #[test]
     fn requests_are_odd_and_not_reserved() {
         assert!(MessageCode(0x7fff).is_request());

@@ -63,6 +63,7 @@ impl Encode for ForwardingOption {
 mod tests {
     use super::*;
 
+    // R6940-6.3.2.3-02
     #[test]
     fn a_response_clears_only_the_three_base_flags() {
         let option = ForwardingOption { kind: 2, flags: 0x0f, data: Bytes::from_static(b"x") };

@@ -159,6 +159,7 @@ mod tests {
         }
     }
 
+    // R6940-6.5.1.1-04
     #[test]
     fn a_related_address_is_written_exactly_where_the_type_has_one() {
         assert!(candidate(CandType::Host, false).to_bytes().is_ok());
@@ -167,6 +168,7 @@ mod tests {
         assert!(candidate(CandType::Relay, false).to_bytes().is_err());
     }
 
+    // R6940-6.5.1.1-02
     #[test]
     fn the_reserved_type_is_read_and_never_written() {
         let mut bytes = candidate(CandType::Srflx, true).to_bytes().unwrap().to_vec();

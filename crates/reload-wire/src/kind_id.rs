@@ -65,7 +65,7 @@ impl KindId {
     /// Whether the number is free for the Kinds of a configuration document (section 14.6).
     #[must_use]
     pub const fn is_private(self) -> bool {
-        self.0 > 0xf000_0000 && self.0 != 0xffff_fffe
+        self.0 > 0xf000_0000 && self.0 < 0xffff_fffe
     }
 }
 

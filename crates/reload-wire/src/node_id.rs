@@ -5,8 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::read;
-use crate::{Decode, Decoded, Dialect, Encode, EncodeError, Writer};
+use crate::{Decode, DecodeError, Decoded, Dialect, Encode, EncodeError, Fault, Writer};
 
 /// Bytes or text that are no identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -166,14 +165,17 @@ impl Decode for NodeId {
         let (rest, part) =
             nom::Parser::parse(&mut nom::bytes::complete::take(length.get()), input)?;
         match Self::new(part) {
-            Ok(id) => Ok((rest, id)),
-            Err(_) => read::fail(Self::NAME, crate::Fault::NotAllowed, input),
+            Ok(id) if !id.is_zero() => Ok((rest, id)), // all zeros is no Node-ID (section 3)
+            _ => Err(nom::Err::Error(DecodeError::new(Fault::NotAllowed, input))),
         }
     }
 }
 
 impl Encode for NodeId {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        if self.is_zero() {
+            return Err(EncodeError::NotAllowed { field: "node_id" }); // section 3
+        }
         out.bytes(self.as_bytes())
     }
 }
@@ -188,6 +190,7 @@ mod tests {
         assert_eq!(NodeId::from_u128(77).to_u128(), Some(77));
     }
 
+    // R6940-6.3.1.1-02
     #[test]
     fn only_16_to_20_bytes_are_a_node_id() {
         assert_eq!(NodeId::new(&[1; 15]), Err(IdError::NodeIdLength(15)));

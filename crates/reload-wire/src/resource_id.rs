@@ -93,12 +93,14 @@ impl Encode for ResourceId {
 mod tests {
     use super::*;
 
+    // R6940-6.3.1.1-03
     #[test]
     fn foo_is_encoded_as_in_the_rfc() {
         let id = ResourceId::new(b"FOO").unwrap();
         assert_eq!(&id.to_bytes().unwrap()[..], [0x03, 0x46, 0x4f, 0x4f]); // section 6.3.1.1
     }
 
+    // R6940-6.3.1.1-03
     #[test]
     fn more_than_255_bytes_are_no_resource_id() {
         assert_eq!(ResourceId::new(&[0; 256]), Err(IdError::ResourceIdLength(256)));

@@ -152,6 +152,7 @@ mod tests {
         (data, value)
     }
 
+    // R6940-7.2-01
     #[test]
     fn the_model_decides_where_a_value_ends() {
         let dialect = Dialect::default();

@@ -5,6 +5,7 @@
 mod grammar;
 mod properties;
 mod refusals;
+mod registries;
 mod samples;
 mod signed_bytes;
 mod usable;

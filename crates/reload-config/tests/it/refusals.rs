@@ -25,6 +25,7 @@ fn of_kind(attributes: &str, content: &str) -> String {
 const KIND: &str = "<data-model>SINGLE</data-model><access-control>USER-MATCH</access-control>\
                     <max-count>1</max-count><max-size>1</max-size>";
 
+// R6940-11.1.1-01
 #[test]
 fn values_of_a_wrong_type_are_refused() {
     let cases = [
@@ -107,6 +108,7 @@ fn values_of_a_wrong_type_are_refused() {
     }
 }
 
+// R6940-14.17.1-01
 #[test]
 fn unknown_and_repeated_elements_are_refused() {
     let cases = [
@@ -153,6 +155,7 @@ fn chord_runs_only_with_node_ids_of_16_bytes() {
     assert_eq!(read.configurations()[0].dialect().node_id_length.get(), 20);
 }
 
+// R6940-14.6-01
 #[test]
 fn broken_kinds_are_refused() {
     let path = "configuration/required-kinds/kind-block/kind";
@@ -248,6 +251,7 @@ fn attributes_of_the_configuration_are_checked() {
     }
 }
 
+// R6940-14.17.1-01
 #[test]
 fn whole_documents_that_are_none_are_refused() {
     let base = "xmlns='urn:ietf:params:xml:ns:p2p:config-base'";

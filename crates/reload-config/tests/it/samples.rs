@@ -11,6 +11,7 @@ fn node_id(hex: &str) -> reload_wire::NodeId {
     reload_wire::NodeId::from_hex(hex).unwrap()
 }
 
+// R6940-14.3-01
 #[test]
 fn the_minimal_document_has_the_defaults_of_section_11_1() {
     let document = OverlayDocument::parse(&sample("minimal.xml")).unwrap();
@@ -32,6 +33,7 @@ fn the_minimal_document_has_the_defaults_of_section_11_1() {
     assert_eq!((found.sequence, found.expiration), (0, None));
 }
 
+// R6940-11.1-04
 #[test]
 fn the_full_document_gives_every_value() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();

@@ -44,6 +44,7 @@ fn line_ends_and_a_byte_order_mark_stay_in_place() {
     assert_eq!(document.bytes(), &bytes);
 }
 
+// R6940-11.1-04
 #[test]
 fn each_signature_belongs_to_the_configuration_before_it() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();

@@ -54,6 +54,7 @@ fn the_lenient_switch_does_not_lift_a_mandatory_extension() {
     assert!(error.is_unsupported());
 }
 
+// R6940-14.3-01, R6940-14.11-01
 #[test]
 fn what_a_node_lacks_is_named() {
     assert!(
@@ -146,6 +147,7 @@ fn the_overlay_hash_keeps_the_case_of_the_name() {
     assert_ne!(lower, upper);
 }
 
+// R6940-14.6-01
 #[test]
 fn the_private_range_ends_before_the_reserved_number() {
     let ends =

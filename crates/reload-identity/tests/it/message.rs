@@ -125,6 +125,7 @@ fn forwarding_changes_nothing_that_is_signed() {
     assert!(verify_message(parts, &trust(&ca), &[], NOW).is_ok());
 }
 
+// R6940-6.3.4-03
 #[test]
 fn identity_must_be_there_known_and_fit_the_certificate() {
     let ca = ca("CA");

@@ -149,6 +149,7 @@ fn an_oversize_frame_of_noise_closes() {
     );
 }
 
+// R6940-6.6.2-01
 #[test]
 fn an_unknown_frame_type_closes_after_what_came_before_it() {
     let mut link = link(100);

@@ -8,6 +8,7 @@ use reload_wire::{
 
 use crate::messages::check_message;
 
+// R6940-6.3.2-05
 #[test]
 fn messages_of_other_stacks_decode_and_encode_to_the_same_bytes() {
     let messages = foreign().unwrap();

@@ -6,5 +6,6 @@ mod fields;
 mod foreign;
 mod messages;
 mod property;
+mod registries;
 mod structure;
 mod vectors;

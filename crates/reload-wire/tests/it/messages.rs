@@ -75,6 +75,7 @@ fn check_parts(label: &str, parts: &MessageParts, rest: &Bytes) {
     assert_eq!(read.written.unwrap(), parts.contents.body, "{label}");
 }
 
+// R6940-6.3-02, R6940-6.3.3-06
 #[test]
 fn messages_of_every_method_decode_and_encode_to_the_same_bytes() {
     let mut codes = BTreeSet::new();
@@ -91,6 +92,7 @@ fn messages_of_every_method_decode_and_encode_to_the_same_bytes() {
     }
 }
 
+// R6940-6.3-02, R6940-6.3.2-14
 #[test]
 fn a_message_of_another_size_than_its_header_says_is_refused() {
     for message in messages().unwrap() {

@@ -169,11 +169,13 @@ fn check<T: Decode + Encode + PartialEq + std::fmt::Debug>(dialect: &Dialect, va
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    // R6940-6.3.2.3-07
     #[test]
     fn headers_go_both_ways((dialect, header) in with_dialect(header)) {
         check(&dialect, &header);
     }
 
+    // R6940-6.3.2-14
     #[test]
     fn joined_messages_split_into_their_header_and_the_same_rest(
         (dialect, mut header) in with_dialect(header),
