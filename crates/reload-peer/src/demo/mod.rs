@@ -113,7 +113,7 @@ impl Demo {
         let read = traffic::read_all(&self.nodes(), &items).await;
         drop(line);
         self.say(&format!("5  {} values read, each from another peer\n", read.latencies.len()))?;
-        let victims = self.kill_two(&before, &responsible)?;
+        let victims = self.kill_two(&before, &responsible).await?;
         let line = ProgressLine::start("reading values again");
         let again = traffic::read_all(&self.nodes(), &items).await;
         drop(line);
@@ -130,7 +130,7 @@ impl Demo {
     }
 
     /// The peer with the most values, and its successor, which keeps copies of them.
-    fn kill_two(
+    async fn kill_two(
         &mut self,
         ring: &RingReply,
         responsible: &BTreeMap<String, usize>,
@@ -152,7 +152,8 @@ impl Demo {
             .partition(|peer| victims.contains(&peer.node.node_id().to_string()));
         self.peers = alive;
         let dead: Vec<Peer> = dead;
-        dead.into_iter().for_each(Peer::kill);
+        let mut killed: tokio::task::JoinSet<()> = dead.into_iter().map(Peer::kill).collect();
+        while killed.join_next().await.is_some() {}
         Ok(victims)
     }
 
@@ -230,7 +231,7 @@ impl Demo {
     /// Ends everything in order.
     async fn stop(self) -> anyhow::Result<()> {
         for peer in self.peers {
-            peer.kill();
+            peer.kill().await;
         }
         self.enrollment.stop().await
     }

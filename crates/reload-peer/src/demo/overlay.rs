@@ -29,6 +29,9 @@ pub(super) const OVERLAY: &str = "demo.example.org";
 /// A peer that takes longer to join than this has failed.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Dropping the tasks of a peer takes milliseconds.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The enrollment server.
 pub(super) struct Enrollment {
     pub(super) address: SocketAddr,
@@ -124,9 +127,13 @@ impl Peer {
     }
 
     /// Kills it as `kill -9` does: its tasks are dropped where they stand, its sockets are closed,
-    /// and it says goodbye to nobody.
-    pub(super) fn kill(self) {
-        drop(self);
+    /// and it says goodbye to nobody. Afterwards none of its tasks acknowledges anything any more.
+    pub(super) async fn kill(mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            let shutdown = move || runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+            // A thread that does not end is left behind.
+            drop(tokio::task::spawn_blocking(shutdown).await);
+        }
     }
 }
 
