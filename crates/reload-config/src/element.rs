@@ -187,14 +187,33 @@ impl<'a> Element<'a> {
 
     /// An RFC 3339 time in UTC (11.1); lenient: in any zone.
     pub(crate) fn time_in(self, text: &str) -> Result<UnixTime, ConfigError> {
-        let time = OffsetDateTime::parse(text, &Rfc3339)
-            .map_err(|_| self.refuse(Problem::NotTime { value: shorten(text) }))?;
-        if time.offset() != UtcOffset::UTC && !self.leniency.is_lenient() {
-            return Err(self.refuse(Problem::NotUtc { value: shorten(text) }));
+        match parse_time(text) {
+            Err(Problem::NotUtc { .. }) if self.leniency.is_lenient() => read_time(text),
+            other => other,
         }
-        let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
-        Ok(UnixTime(u64::try_from(millis).unwrap_or(0)))
+        .map_err(|problem| self.refuse(problem))
     }
+}
+
+/// An RFC 3339 time in UTC (11.1).
+pub(crate) fn parse_time(text: &str) -> Result<UnixTime, Problem> {
+    let time = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| Problem::NotTime { value: shorten(text) })?;
+    if time.offset() == UtcOffset::UTC {
+        return Ok(since_1970(time));
+    }
+    Err(Problem::NotUtc { value: shorten(text) })
+}
+
+/// In any zone.
+fn read_time(text: &str) -> Result<UnixTime, Problem> {
+    let time = OffsetDateTime::parse(text, &Rfc3339);
+    time.map(since_1970).map_err(|_| Problem::NotTime { value: shorten(text) })
+}
+
+fn since_1970(time: OffsetDateTime) -> UnixTime {
+    let millis = time.unix_timestamp_nanos().div_euclid(1_000_000);
+    UnixTime(u64::try_from(millis).unwrap_or(0))
 }
 
 /// White space as XML knows it.
@@ -206,7 +225,7 @@ pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches(is_blank)
 }
 
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_hex(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) {
         return None;
     }

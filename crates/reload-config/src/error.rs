@@ -81,6 +81,14 @@ pub enum ConfigError {
         /// What is wrong with it.
         problem: Problem,
     },
+    /// There is nothing of this name to change.
+    #[error("there is no setting {name:?}; there are {known}")]
+    NoSuchSetting {
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
     /// The document has no configuration of the overlay asked for.
     #[error("the document has no configuration of the overlay {wanted}, only of {present}")]
     NoSuchOverlay {
@@ -124,7 +132,8 @@ impl ConfigError {
                     | Problem::UnsupportedModel { .. }
                     | Problem::UnsupportedExtension { .. }
                     | Problem::UnsupportedTopology { .. }
-                    | Problem::UnsupportedLinkProtocols { .. },
+                    | Problem::UnsupportedLinkProtocols { .. }
+                    | Problem::SharedSecret,
                 ..
             }
         )
@@ -183,6 +192,8 @@ pub enum Problem {
     NotHttps { value: String },
     #[error("{value:?} is not an IP address")]
     NotAddress { value: String },
+    #[error("{value:?} is no IP address and port, as 192.0.2.1:6084 or [2001:db8::1]:6084")]
+    NotAddressAndPort { value: String },
     #[error("unknown digest {value:?}, only sha1 and sha256 are known")]
     UnknownDigest { value: String },
     #[error("{topology} runs only with a node-id-length of 16, not {length}")]
@@ -211,6 +222,8 @@ pub enum Problem {
     UnsupportedTopology { name: String },
     #[error("none of the overlay link protocols {names:?} is supported")]
     UnsupportedLinkProtocols { names: String },
+    #[error("admission by a shared secret is not supported, so no node of ours could join")]
+    SharedSecret,
     #[error("there is neither a root-cert nor self-signed-permitted, so nobody could join")]
     NoTrust,
     #[error("the value has blanks at an end, which a reader would remove")]
@@ -223,6 +236,23 @@ pub enum Problem {
     UnwritableTime(u64),
     #[error("a reader would not get the same values back")]
     NotTheSame,
+    #[error("one value is needed")]
+    NotOneValue,
+    #[error("a running overlay cannot change it: make a new overlay")]
+    Fixed,
+    #[error("it is changed only by a whole document")]
+    OnlyInDocument,
+    #[error("the configuration has no Kind {0}")]
+    NoSuchKind(KindId),
+    #[error(
+        "the registry says what model and policy the Kind {0} has; max-count and max-size can be set"
+    )]
+    Registered(KindId),
+    #[error(
+        "{text:?}: a Kind and its fields are needed: none, or model=SINGLE|ARRAY|DICTIONARY, \
+         access=POLICY, max-node-multiple=N, max-count=N, max-size=N"
+    )]
+    NotKindField { text: String },
     #[error("it is not one {name} element")]
     NotOneElement { name: &'static str },
 }

@@ -25,6 +25,8 @@
 
 mod assemble;
 mod builder;
+mod change;
+mod change_kind;
 mod configuration;
 mod document;
 mod element;
@@ -44,6 +46,7 @@ mod write;
 
 pub use assemble::{DocumentBuilder, assemble, assemble_unsigned};
 pub use builder::ConfigurationBuilder;
+pub use change::parse_expiration;
 pub use configuration::{
     ChordSettings, Configuration, SelfSignedDigest, Settings, SharedSecret, TOPOLOGY_CHORD,
 };

@@ -43,9 +43,9 @@ const LISTS: [&str; 8] = [
 /// The elements of CHORD-RELOAD, each at most once.
 const CHORD: [&str; 3] = ["chord-update-interval", "chord-ping-interval", "chord-reactive"];
 /// The fixed part of a forwarding header: no message is smaller (6.3.2).
-const MIN_MESSAGE: u32 = 38;
+pub(crate) const MIN_MESSAGE: u32 = 38;
 /// "at least 200 milliseconds" (11.1).
-const MIN_RELIABILITY_TIMER: u32 = 200;
+pub(crate) const MIN_RELIABILITY_TIMER: u32 = 200;
 
 /// The settings while the elements are read.
 pub(crate) struct Parameters<'r> {

@@ -119,6 +119,10 @@ fn check_support(
         let names = shorten(&protocols.join(", "));
         problems.push(element.refuse(Problem::UnsupportedLinkProtocols { names }));
     }
+    // 13.4: no link of ours could prove that it knows the secret.
+    if settings.shared_secret.is_some() {
+        problems.push(element.refuse(Problem::SharedSecret));
+    }
     if settings.root_certs.is_empty() && settings.self_signed.is_none() {
         problems.push(element.refuse(Problem::NoTrust));
     }

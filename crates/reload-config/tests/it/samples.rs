@@ -37,7 +37,7 @@ fn the_minimal_document_has_the_defaults_of_section_11_1() {
 #[test]
 fn the_full_document_gives_every_value() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();
-    let found = document.find("overlay.example.org").unwrap();
+    let found = &document.configurations()[0];
     assert_eq!(found.instance_name, "overlay.example.org");
     assert_eq!(found.sequence, 65534);
     assert_eq!(found.expiration, Some(UnixTime(1_893_553_445_678)));

@@ -76,6 +76,13 @@ fn what_a_node_lacks_is_named() {
 }
 
 #[test]
+fn an_overlay_that_admits_by_a_shared_secret_is_refused() {
+    let error = problem("<shared-secret>pass word</shared-secret>");
+    assert!(error.contains("admission by a shared secret is not supported"), "{error}");
+    assert!(!error.contains("pass word"), "{error}");
+}
+
+#[test]
 fn without_a_trust_anchor_nobody_can_join() {
     let read = OverlayDocument::parse(document("").as_bytes()).unwrap();
     let error = read.find("a.example").unwrap_err().to_string();
