@@ -2,12 +2,15 @@
 //! of others over the bytes that arrived. Access control is not here.
 
 use crate::signer::Finder;
-use crate::{Credentials, CredentialsError, Signer, Trust, ValuesError, VerifyError};
+use crate::{
+    Credentials, CredentialsError, Signer, Trust, ValuesError, VerifiedCertificate, VerifyError,
+};
 use bytes::Bytes;
 use reload_wire::{
     DataModel, Encode, EncodeError, GenericCertificate, KindId, ResourceId, Signature,
     SignatureAndHashAlgorithm, SignerIdentity, StoredData, StoredDataValue, UnixTime,
 };
+use std::sync::Arc;
 
 /// A stored value whose signature was checked, with its signer.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,11 +78,38 @@ pub fn verify_value(
     now: UnixTime,
 ) -> Result<VerifiedValue, ValuesError> {
     let mut finder = Finder::new(trust, &[], certificates, now);
+    verify(stored, resource, (kind, model), trust, &mut finder)
+}
+
+/// As [`verify_value`], with a certificate that was checked before: a store that reads back many
+/// values of one writer checks the certificate once.
+///
+/// # Errors
+/// As [`verify_value`].
+pub fn verify_value_of(
+    stored: &StoredData,
+    resource: &ResourceId,
+    (kind, model): (KindId, DataModel),
+    trust: &Trust,
+    certificate: &Arc<VerifiedCertificate>,
+    now: UnixTime,
+) -> Result<VerifiedValue, ValuesError> {
+    let mut finder = Finder::new(trust, std::slice::from_ref(certificate), &[], now);
+    verify(stored, resource, (kind, model), trust, &mut finder)
+}
+
+fn verify(
+    stored: &StoredData,
+    resource: &ResourceId,
+    (kind, model): (KindId, DataModel),
+    trust: &Trust,
+    finder: &mut Finder<'_>,
+) -> Result<VerifiedValue, ValuesError> {
     let (data, value) = stored
         .open(&trust.dialect(), model)
         .map_err(|source| ValuesError::MalformedValue { kind, index: 0, source })?;
     let signer = Place::new(resource, kind, model)
-        .check(trust, &mut finder, &data)
+        .check(trust, finder, &data)
         .map_err(|source| ValuesError::Forbidden { kind, index: 0, source })?;
     Ok(VerifiedValue { data, value, signer })
 }

@@ -69,7 +69,7 @@ pub use configuration::{
 };
 pub use credentials::Credentials;
 pub use csr::SigningRequest;
-pub use data::{VerifiedValue, sign_value, synthetic_signature, verify_value};
+pub use data::{VerifiedValue, sign_value, synthetic_signature, verify_value, verify_value_of};
 pub use error::{
     ConfigurationError, CredentialsError, IssueError, TrustError, ValuesError, VerifyError,
 };

@@ -12,7 +12,7 @@ use crate::place::Place;
 use crate::policy;
 use crate::refusal::Refusal;
 use crate::store::Store;
-use crate::values::{Slot, ValueKey};
+use crate::values::ValueKey;
 
 /// What the checks look at.
 pub(crate) struct Check<'a, S> {
@@ -130,7 +130,7 @@ impl<'a, S: Store> Check<'a, S> {
             let zero = request.kinds.iter().find(|data| data.generation_counter == 0);
             return zero.map_or(Ok(()), |data| Err(Refusal::ZeroGeneration(data.kind)));
         }
-        let present = |kind| self.slot(&request.resource, kind).map_or(0, |slot| slot.generation);
+        let present = |kind| self.store.generation(&request.resource, kind);
         let fits = |data: &VerifiedKindData| {
             data.generation_counter == 0 || data.generation_counter == present(data.kind)
         };
@@ -152,7 +152,7 @@ impl<'a, S: Store> Check<'a, S> {
         data: &VerifiedKindData,
     ) -> Result<DraftKind<'a>, Refusal> {
         let kind = self.known(data.kind)?;
-        let mut draft = DraftKind::over(kind.id, self.slot(&request.resource, kind.id));
+        let mut draft = DraftKind::over(self.store, &request.resource, kind.id);
         for value in &data.values {
             check_size(kind, value)?;
             draft.place(value, self.now)?;
@@ -189,10 +189,6 @@ impl<'a, S: Store> Check<'a, S> {
             return Err(Refusal::BytesFull { limit: self.limits.bytes });
         }
         Ok(())
-    }
-
-    fn slot(&self, resource: &ResourceId, kind: KindId) -> Option<&'a Slot> {
-        self.store.slot(resource, kind)
     }
 
     fn known(&self, kind: KindId) -> Result<&'a KindDefinition, Refusal> {

@@ -8,7 +8,7 @@ use reload_wire::{KindId, ResourceId, StoredDataValue, UnixTime};
 
 use crate::limits::{Ledger, certificate_size};
 use crate::refusal::Refusal;
-use crate::store::{Batch, Change};
+use crate::store::{Batch, Change, Store};
 use crate::values::{Address, Slot, StoredValue, ValueKey, own_key};
 
 /// The index that appends (section 7.4.1.1).
@@ -26,6 +26,8 @@ pub(crate) struct Draft<'a> {
 pub(crate) struct DraftKind<'a> {
     pub(crate) kind: KindId,
     pub(crate) generation: u64,
+    /// The counter before.
+    before: u64,
     base: Option<&'a Slot>,
     changed: BTreeMap<ValueKey, StoredValue>,
 }
@@ -68,9 +70,11 @@ impl<'a> Draft<'a> {
 }
 
 impl<'a> DraftKind<'a> {
-    pub(crate) fn over(kind: KindId, base: Option<&'a Slot>) -> Self {
-        let generation = base.map_or(0, |slot| slot.generation);
-        Self { kind, generation, base, changed: BTreeMap::new() }
+    /// Over what `store` has. The counter goes on where it was when the last value went.
+    pub(crate) fn over(store: &'a impl Store, resource: &ResourceId, kind: KindId) -> Self {
+        let generation = store.generation(resource, kind);
+        let base = store.slot(resource, kind);
+        Self { kind, generation, before: generation, base, changed: BTreeMap::new() }
     }
 
     /// Lays a value over what is there.
@@ -130,12 +134,11 @@ impl<'a> DraftKind<'a> {
 
     fn push_to(self, resource: &ResourceId, batch: &mut Batch) {
         let has_values = self.base.is_some() || !self.changed.is_empty();
-        let before = self.base.map_or(0, |slot| slot.generation);
         for (key, value) in self.changed {
             let at = Address { resource: resource.clone(), kind: self.kind, key };
             batch.push(Change::Put(at, Box::new(value)));
         }
-        if has_values && self.generation != before {
+        if has_values && self.generation != self.before {
             let (kind, generation) = (self.kind, self.generation);
             batch.push(Change::Generation { resource: resource.clone(), kind, generation });
         }

@@ -70,7 +70,8 @@ impl<S: Store> Storage<S> {
         known
             .map(|(asked, kind)| {
                 let slot = self.store.slot(resource, kind.id);
-                Selection::read(&self.dialect, kind, slot, asked, now.wall)
+                let state = (slot, self.store.generation(resource, kind.id));
+                Selection::read(&self.dialect, kind, state, asked, now.wall)
             })
             .collect()
     }

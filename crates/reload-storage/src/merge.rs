@@ -53,7 +53,7 @@ impl<S: Store> Storage<S> {
         self.handle_timeout(now);
         let check = self.check(now, place);
         let definition = self.kinds.get(kind).ok_or_else(|| Refusal::UnknownKinds(vec![kind]))?;
-        let mut merged = DraftKind::over(kind, self.store.slot(resource, kind));
+        let mut merged = DraftKind::over(&self.store, resource, kind);
         for value in values {
             let allowed = value.value().model() == definition.model
                 && check.value_writer(definition, resource, value).is_ok()

@@ -19,6 +19,7 @@ pub(crate) enum Selected<'a> {
 pub(crate) struct Selection<'a> {
     kind: &'a KindDefinition,
     slot: Option<&'a Slot>,
+    generation: u64,
     specifier: ModelSpecifier,
     matches: bool,
     max_absent: u32,
@@ -30,7 +31,7 @@ impl<'a> Selection<'a> {
     pub(crate) fn read(
         dialect: &Dialect,
         kind: &'a KindDefinition,
-        slot: Option<&'a Slot>,
+        (slot, generation): (Option<&'a Slot>, u64),
         asked: &StoredDataSpecifier,
         now: UnixTime,
     ) -> Result<Self, Refusal> {
@@ -42,12 +43,12 @@ impl<'a> Selection<'a> {
         let slot = slot.filter(|slot| slot.live(now).next().is_some());
         // Counters of what is stored are never 0, which stands for "not known" (section 7.4.1.1).
         let matches = slot.is_some_and(|slot| slot.generation == asked.generation);
-        Ok(Self { kind, slot, specifier, matches, max_absent: kind.max_count, now })
+        Ok(Self { kind, slot, generation, specifier, matches, max_absent: kind.max_count, now })
     }
 
-    /// The present generation counter; 0 where nothing is stored.
+    /// The present generation counter; 0 where nothing was stored.
     pub(crate) fn generation(&self) -> u64 {
-        self.slot.map_or(0, |slot| slot.generation)
+        self.generation
     }
 
     /// Calls `visit` for each element asked for, none if the requester has seen this generation.

@@ -132,10 +132,11 @@ impl<S: Store> Storage<S> {
         &self.counters
     }
 
-    /// The present generation counter of a Kind at a resource; 0 if there is none.
+    /// The present generation counter of a Kind at a resource, its values gone or not; 0 if there is
+    /// none.
     #[must_use]
     pub fn generation(&self, resource: &ResourceId, kind: KindId) -> u64 {
-        self.store.slot(resource, kind).map_or(0, |slot| slot.generation)
+        self.store.generation(resource, kind)
     }
 
     /// The store itself, for reading.

@@ -15,6 +15,10 @@ pub trait Store {
     /// The values of one Kind at one resource.
     fn slot(&self, resource: &ResourceId, kind: KindId) -> Option<&Slot>;
 
+    /// The generation counter of one Kind at one resource, also where its values are all gone: a
+    /// counter never goes back while it is remembered (section 7.4.1.1). 0 if there is none.
+    fn generation(&self, resource: &ResourceId, kind: KindId) -> u64;
+
     /// The Kinds at one resource, ascending.
     fn slots(&self, resource: &ResourceId) -> impl Iterator<Item = (KindId, &Slot)>;
 
@@ -25,8 +29,8 @@ pub trait Store {
         to: Bound<&ResourceId>,
     ) -> impl Iterator<Item = &ResourceId>;
 
-    /// Does all changes of a batch or none of them. A slot that loses its last value goes, its
-    /// generation counter with it; a resource that loses its last slot goes.
+    /// Does all changes of a batch or none of them. A slot that loses its last value goes, and its
+    /// generation counter is remembered; a resource that loses its last slot goes.
     ///
     /// # Errors
     ///
@@ -67,7 +71,8 @@ impl Batch {
         self.changes.is_empty()
     }
 
-    pub(crate) fn push(&mut self, change: Change) {
+    /// Adds a change. There must be none yet at its address.
+    pub fn push(&mut self, change: Change) {
         self.changes.push(change);
     }
 
@@ -83,7 +88,7 @@ pub enum Change {
     Put(Address, Box<StoredValue>),
     /// Remove a value.
     Remove(Address),
-    /// Set the generation counter of a slot that has values.
+    /// Set the generation counter of a slot, or what is remembered of it if it has no values.
     Generation {
         /// The resource.
         resource: ResourceId,
@@ -92,11 +97,17 @@ pub enum Change {
         /// The new counter.
         generation: u64,
     },
-    /// Remove a slot with all its values.
+    /// Remove a slot with all its values, and forget its generation counter.
     Drop {
         /// The resource.
         resource: ResourceId,
         /// The Kind.
         kind: KindId,
     },
+}
+
+impl FromIterator<Change> for Batch {
+    fn from_iter<I: IntoIterator<Item = Change>>(changes: I) -> Self {
+        Self { changes: changes.into_iter().collect() }
+    }
 }

@@ -21,6 +21,10 @@ impl Store for FullDisk {
         self.inner.slot(resource, kind)
     }
 
+    fn generation(&self, resource: &ResourceId, kind: KindId) -> u64 {
+        self.inner.generation(resource, kind)
+    }
+
     fn slots(&self, resource: &ResourceId) -> impl Iterator<Item = (KindId, &Slot)> {
         self.inner.slots(resource)
     }

@@ -65,6 +65,29 @@ fn an_expired_value_does_not_stand_in_the_way_of_an_older_one() {
     assert_eq!(bed.single(&storage, &home), Some(Bytes::from_static(b"y")));
 }
 
+/// Else a Store that expects the old state could pass at a state that only has the same number.
+#[test]
+fn a_generation_counter_goes_on_after_the_last_value_expired() {
+    let mut bed = Bed::new();
+    let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
+    let home = bed.user_resource("alice");
+    for time in [1, 2, 3] {
+        let short = Request::new(&home).kind(SINGLE, 0, vec![(time, 10, single(b"x"))]);
+        bed.store(&mut storage, &alice, &short).unwrap();
+    }
+    bed.wait(10 * SECOND);
+    assert_eq!(storage.handle_timeout(bed.now), 1);
+    assert_eq!(storage.usage(), reload_storage::Usage::default());
+    assert_eq!(bed.fetch_all(&storage, &home, SINGLE).0, 3);
+    let expecting = |generation| {
+        Request::new(&home).kind(SINGLE, generation, vec![(4, LIFETIME, single(b"y"))])
+    };
+    let refusal = bed.store(&mut storage, &alice, &expecting(1)).unwrap_err();
+    assert_eq!(refusal.code(), reload_wire::ErrorCode::GENERATION_COUNTER_TOO_LOW);
+    bed.store(&mut storage, &alice, &expecting(3)).unwrap();
+    assert_eq!(storage.generation(&home, SINGLE), 4);
+}
+
 #[test]
 fn a_clock_that_is_set_back_does_not_lengthen_a_lifetime() {
     let mut bed = Bed::new();
