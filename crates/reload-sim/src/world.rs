@@ -1,6 +1,6 @@
 //! The virtual network: machines, links between them, and time. Everything follows from the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,6 +67,8 @@ pub struct World {
     agenda: Queue<(HostId, u32, Happening)>,
     /// Machines by address.
     places: BTreeMap<SocketAddr, HostId>,
+    /// Machines that are cut off from the others, together.
+    apart: BTreeSet<HostId>,
     first: Now,
 }
 
@@ -83,6 +85,7 @@ impl World {
             overlay: overlay.clone(),
             agenda: Queue::new(),
             places: BTreeMap::new(),
+            apart: BTreeSet::new(),
             first: now,
         }
     }
@@ -187,6 +190,20 @@ impl World {
         }
     }
 
+    /// Cuts the network in two: nothing passes between these machines and the others.
+    pub fn cut(&mut self, apart: impl IntoIterator<Item = HostId>) {
+        self.apart = apart.into_iter().collect();
+    }
+
+    /// The network is whole again.
+    pub fn heal(&mut self) {
+        self.apart.clear();
+    }
+
+    fn are_cut(&self, one: HostId, other: HostId) -> bool {
+        self.apart.contains(&one) != self.apart.contains(&other)
+    }
+
     /// Lets a node leave in good order.
     pub fn leave(&mut self, host: HostId) {
         let now = self.now;
@@ -253,8 +270,6 @@ impl World {
         if self.hosts[host].life == life && self.hosts[host].is_running() {
             self.happen(host, happening);
             self.drain(host);
-        } else if let Happening::Dialled { .. } = happening {
-            // the dialling process is gone
         }
         true
     }
@@ -297,7 +312,11 @@ impl World {
         }
         let target = plan.addresses.first().and_then(|address| self.places.get(address)).copied();
         let Some(target) = target else { return self.refuse(host, link, "no such host") };
-        match self.hosts[target].condition {
+        let condition = match self.are_cut(host, target) {
+            true => Condition::Silent,
+            false => self.hosts[target].condition,
+        };
+        match condition {
             Condition::Running => self.connect(host, link, target, plan.expected),
             Condition::Silent => {
                 let at = plan.deadline;
@@ -442,6 +461,9 @@ impl World {
         let (other, other_link) = (end.other, end.other_link);
         let overdue = arrival + end.latency + TIMEOUT;
         self.agenda.push(overdue, (host, life, Happening::Overdue { link, number }));
+        if self.are_cut(host, other) {
+            return;
+        }
         let other_life = self.hosts[other].life;
         let arrives = Happening::Arrives { link: other_link, number, message, lost };
         self.agenda.push(arrival, (other, other_life, arrives));

@@ -44,9 +44,10 @@ fn form(world: &mut World, count: usize) {
     world.start(first, &[], true);
     world.run_for(Duration::from_secs(1));
     while world.hosts.len() < count {
-        for _ in 0..10.min(count - world.hosts.len()) {
+        let there = world.hosts.len();
+        for _ in 0..10.min(count - there) {
             let peer = world.add(Role::Peer);
-            let through = world.rng().random_range(0..=first);
+            let through = world.rng().random_range(0..there);
             world.start(peer, &[through], false);
         }
         world.run_for(Duration::from_secs(5));
