@@ -19,7 +19,7 @@ enum Layer {
 use Layer::{Dev, Level};
 
 /// Every crate of the workspace.
-const LAYERS: [(&str, Layer); 18] = [
+const LAYERS: &[(&str, Layer)] = &[
     ("reload-wire", Level(0)),
     ("reload-config", Level(1)),
     ("reload-topology", Level(1)),
@@ -31,11 +31,13 @@ const LAYERS: [(&str, Layer); 18] = [
     ("reload-node", Level(4)),
     ("reload-usages", Level(5)),
     ("reload-net", Level(6)),
+    ("reload-store", Level(6)),
     ("enrollment-server", Level(6)),
     ("reload-peer", Level(7)),
     ("reload-vectors", Dev),
     ("reload-sim", Dev),
     ("reload-e2e", Dev),
+    ("reload-blackbox", Dev),
     ("fuzz", Dev),
     ("xtask", Dev),
 ];
@@ -44,12 +46,13 @@ const LAYERS: [(&str, Layer); 18] = [
 const CORE: u8 = 5;
 
 /// What the core must not use: runtimes, sockets, servers, databases.
-const IO: [&str; 9] = [
+const IO: &[&str] = &[
     "axum",
     "axum-server",
     "hyper",
     "hyper-util",
     "mio",
+    "redb",
     "socket2",
     "sqlx",
     "tokio",
@@ -58,7 +61,7 @@ const IO: [&str; 9] = [
 
 /// Crates that may use even less than their layer allows: a topology plug-in sees no link, no
 /// signature and no stored value.
-const NARROW: [(&str, &[&str]); 1] = [("reload-chord", &["reload-topology", "reload-wire"])];
+const NARROW: &[(&str, &[&str])] = &[("reload-chord", &["reload-topology", "reload-wire"])];
 
 #[derive(Debug, Deserialize)]
 struct Metadata {
