@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::{Overlay, Peer};
 
@@ -13,7 +14,7 @@ use crate::{Overlay, Peer};
 const READERS: usize = 4;
 
 /// Values of kind NODE-MULTIPLE of each peer.
-const MULTIPLE: usize = 8;
+const MULTIPLE: usize = 4;
 
 /// Entries of each array and dictionary.
 const ENTRIES: usize = 2;
@@ -77,10 +78,24 @@ impl Item {
     /// # Errors
     /// What the command says.
     pub fn kept_by(&self, reader: &Peer) -> Result<String> {
-        let reply = reader.json(&self.arguments("fetch", &[&self.resource]))?;
+        let reply = self.ask(reader, "fetch")?;
         let values = reply["values"].as_array().context("no values")?;
         ensure!(!values.is_empty(), "{self} is lost: {reply}");
         Ok(reply["from"].as_str().context("from nobody")?.to_owned())
+    }
+
+    /// Runs another reading command on it; what it says in JSON.
+    ///
+    /// # Errors
+    /// What the command says.
+    pub fn ask(&self, reader: &Peer, command: &str) -> Result<Value> {
+        reader.json(&self.arguments(command, &[&self.resource]))
+    }
+
+    /// The name that it is stored under.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.resource
     }
 
     fn arguments<'a>(&'a self, command: &'a str, rest: &[&'a str]) -> Vec<&'a str> {

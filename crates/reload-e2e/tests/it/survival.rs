@@ -12,10 +12,10 @@ const AFTER_KILL: Duration = Duration::from_secs(5);
 const SHARE_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long a peer stands still.
-const STANDSTILL: Duration = Duration::from_secs(15);
+const STANDSTILL: Duration = Duration::from_secs(12);
 
 /// From one read to the next meanwhile.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(80);
 
 /// 99 of 100 reads are faster than this while a peer stands still.
 const P99: Duration = Duration::from_secs(2);
@@ -39,6 +39,7 @@ fn nothing_is_lost_when_peers_are_killed_stopped_restarted_and_leave() {
     let read = read_all(&overlay, &items, Instant::now() + CALM).unwrap();
     say(&format!("{} values stored and read", read.len()));
 
+    look_around(&overlay, &items);
     let killed = kill_a_responsible_peer(&mut overlay, &items);
     bring_back(&mut overlay, &items, killed);
     stop_another(&mut overlay, &items, killed);
@@ -51,6 +52,26 @@ fn nothing_is_lost_when_peers_are_killed_stopped_restarted_and_leave() {
     }
     overlay.stop_server().unwrap();
     capturing.finish(&addresses).unwrap();
+}
+
+/// Each reading command has an answer, from a peer that stored none of it.
+fn look_around(overlay: &Overlay, items: &[Item]) {
+    let (item, reader) = (&items[0], overlay.peer(4)); // of alice, read by erin
+    let stat = item.ask(reader, "stat").unwrap();
+    assert_eq!(stat["values"][0]["exists"], true, "{stat}");
+    let (responsible, replicas) = item.locate(reader).unwrap();
+    assert_eq!(replicas.len(), 2, "{replicas:?}");
+    let ask = |words: &[&str]| reader.json(words).unwrap();
+    let found = ask(&["find", "--kind", "0xF0000001", item.resource()]);
+    assert_eq!(found["results"][0]["closest"], stat["resource"], "{found}");
+    let route = ask(&["route", item.resource()]);
+    let path = route["path"].as_array().unwrap();
+    assert_eq!(path.last().unwrap()["node"], responsible.as_str(), "{route}");
+    for command in ["ping", "probe"] {
+        let reply = ask(&[command, item.resource()]);
+        assert_eq!(reply["node"], responsible.as_str(), "{reply}");
+    }
+    say("stat, locate, find, route, ping and probe answer");
 }
 
 /// Kills the peer with the most values, but not the bootstrap peer, whose turn comes later.
