@@ -66,7 +66,7 @@ enum Status {
 pub(crate) fn run(write: bool) -> Result<()> {
     let text = read(TABLE)?;
     let table: Table = toml::from_str(&text).with_context(|| format!("cannot read {TABLE}"))?;
-    let mut wrong = check(&table.requirement, &Disk::default());
+    let mut wrong = check(&table.requirement, &Disk);
     wrong.extend(strangers(&table.requirement)?);
     if table.requirement.len() != ROWS {
         wrong.push(format!("there are {} requirements, not {ROWS}", table.requirement.len()));
@@ -96,7 +96,6 @@ trait Files {
     fn text(&self, path: &str) -> io::Result<String>;
 }
 
-#[derive(Default)]
 struct Disk;
 
 impl Files for Disk {
