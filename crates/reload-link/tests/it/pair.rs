@@ -62,6 +62,7 @@ impl Pair {
     }
 }
 
+// R6940-6.6.5-01
 #[test]
 fn the_round_trip_is_measured_and_the_rto_keeps_its_floor() {
     let mut pair = Pair::new(20 * MS);
@@ -81,6 +82,7 @@ fn the_round_trip_is_measured_and_the_rto_keeps_its_floor() {
     assert_eq!(pair.left.wakeup(), None, "an idle link has no timer");
 }
 
+// R6940-6.6-03, R6940-6.6.5-02
 #[test]
 fn a_stopped_peer_is_failing_after_the_rto_then_restored_when_it_goes_on() {
     let mut pair = Pair::new(MS);
@@ -100,6 +102,7 @@ fn a_stopped_peer_is_failing_after_the_rto_then_restored_when_it_goes_on() {
     assert_eq!(pair.left.stats().state, LinkState::Alive);
 }
 
+// R6940-6.6.5-03
 #[test]
 fn a_peer_that_stays_silent_is_dead_30_seconds_after_failing() {
     let mut pair = Pair::new(MS);
@@ -121,6 +124,7 @@ fn a_peer_that_stays_silent_is_dead_30_seconds_after_failing() {
     assert!(!pair.left.wants_transmit());
 }
 
+// R6940-6.6.5-02
 #[test]
 fn failing_hands_out_each_message_without_an_ack_once_and_in_order() {
     let mut pair = Pair::new(MS);
@@ -151,6 +155,7 @@ fn what_is_only_queued_starts_no_timer() {
     assert_eq!(pair.left.wakeup(), Some(pair.now + INITIAL_RTO));
 }
 
+// R6940-6.6.2-06
 #[test]
 fn acks_overtake_data_in_the_writer() {
     let mut pair = Pair::new(MS);
@@ -167,6 +172,7 @@ fn acks_overtake_data_in_the_writer() {
     assert_eq!(out[9], 128);
 }
 
+// R6940-6.6.2-04, R6940-6.6.2-05
 #[test]
 fn a_full_queue_refuses_and_keeps_what_it_has() {
     let settings = LinkSettings {

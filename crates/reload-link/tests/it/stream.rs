@@ -66,6 +66,7 @@ proptest! {
     }
 }
 
+// R6940-11.1-27
 #[test]
 fn a_message_of_exactly_the_limit_passes_and_one_more_byte_does_not() {
     let mut link = link(100);
@@ -78,6 +79,7 @@ fn a_message_of_exactly_the_limit_passes_and_one_more_byte_does_not() {
     assert!(matches!(link.poll_event(), Some(FrameEvent::TooLarge(_))));
 }
 
+// R6940-6.6-01
 #[test]
 fn too_large_is_told_with_the_header_before_the_body_came() {
     let mut link = link(1000);
@@ -103,6 +105,7 @@ fn too_large_is_told_with_the_header_before_the_body_came() {
     assert!(link.poll_event().is_none(), "nothing more is read");
 }
 
+// R6940-6.6-02
 #[test]
 fn a_header_above_the_limit_closes_without_an_answer() {
     let mut header = forwarding_header(0);
