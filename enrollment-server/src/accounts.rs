@@ -213,6 +213,7 @@ mod tests {
         (directory, accounts)
     }
 
+    // R6940-11.3-07, R6940-11.3-11
     #[tokio::test]
     async fn login_needs_the_name_and_password_byte_for_byte() {
         let (_directory, accounts) = store().await;
@@ -240,6 +241,7 @@ mod tests {
         assert!(matches!(accounts.login("alice@x", "secret").await.unwrap(), Login::Account(_)));
     }
 
+    // R6940-13.3-01
     #[tokio::test]
     async fn accounts_are_made_once_and_with_legal_names() {
         let (_directory, accounts) = store().await;

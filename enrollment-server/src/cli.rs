@@ -14,8 +14,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::document::Document;
+use crate::init::URL_GIVEN;
 use crate::{
-    Accounts, Home, InitOptions, PasswordCost, PublishOptions, Server, init, publish, revoke,
+    Accounts, Home, InitOptions, PasswordCost, PublishOptions, Server, init, publish, revoke, set,
 };
 use arguments::{Arguments, CertCommand, Command, ConfigCommand, InitArguments, UserCommand, read};
 
@@ -63,7 +64,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Serve(options) => serve(&home, options.into()).await,
         Command::User(command) => user(&home, command).await,
         Command::Cert(command) => cert(&home, command).await,
-        Command::Config(command) => config(&home, command),
+        Command::Config(command) => config(&home, command).await,
     }
 }
 
@@ -125,13 +126,31 @@ async fn cert(home: &Home, command: CertCommand) -> Result<()> {
     done
 }
 
-fn config(home: &Home, command: ConfigCommand) -> Result<()> {
+async fn config(home: &Home, command: ConfigCommand) -> Result<()> {
     home.require_initialised()?;
     match command {
         ConfigCommand::Show { json } => print::document(&Document::load(home)?, json),
+        ConfigCommand::Set { name, values } => config_set(home, &name, &values).await,
         ConfigCommand::Publish { from, bootstrap, days } => {
             let sequence = publish(home, PublishOptions { from: read(from)?, bootstrap, days })?;
             print::line(&format!("published sequence {sequence}"))
         }
+    }
+}
+
+async fn config_set(home: &Home, name: &str, values: &[String]) -> Result<()> {
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    let published = set(home, name, &values)?;
+    if name == "enrollment-server" {
+        // From now on it is the operator's, and not replaced by the bound address.
+        let accounts = Accounts::open(home, PasswordCost::Standard).await?;
+        let kept = accounts.set_setting(URL_GIVEN, "yes").await;
+        accounts.close().await;
+        kept?;
+    }
+    let sequence = published.sequence;
+    match published.is_new {
+        true => print::line(&format!("published sequence {sequence}")),
+        false => print::line(&format!("nothing to change in sequence {sequence}")),
     }
 }

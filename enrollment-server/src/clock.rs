@@ -1,7 +1,9 @@
 //! The wall clock of the server, read here alone.
 
+use std::path::Path;
 use std::time::SystemTime;
 
+use anyhow::{Context, Result};
 use reload_wire::UnixTime;
 
 /// Seconds of a day.
@@ -11,6 +13,14 @@ const DAY: u64 = 86_400;
 pub(crate) fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// When a file was written.
+pub(crate) fn modified(path: &Path) -> Result<UnixTime> {
+    let time = path.metadata().and_then(|metadata| metadata.modified());
+    let time = time.with_context(|| format!("cannot read {}", path.display()))?;
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Ok(UnixTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// `time` and a number of days.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,7 @@ use reload_enroll::{
     CERTIFICATE_TYPE, CONFIGURATION_TYPE, ENROLL_PATH, EnrollmentFailure, EnrollmentForm,
     FormError, MAX_FORM_SIZE, WELL_KNOWN_PATH,
 };
+use sha2::{Digest, Sha256};
 use tracing::{debug, error};
 
 use crate::enroll::{Answer, Enrollment};
@@ -65,18 +66,36 @@ async fn limit_time(request: Request, next: Next) -> Response {
     }
 }
 
-/// The document as it stands on the disk, so that one signed by another process is served at once.
-async fn configuration(State(service): State<Arc<Service>>) -> Response {
+/// The document as it stands on the disk, so that one signed by another process is served at once. A
+/// peer that has it already gets no body.
+async fn configuration(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     match tokio::fs::read(service.home.file(DOCUMENT)).await {
         Ok(document) => {
-            let headers = [(CONTENT_TYPE, CONFIGURATION_TYPE), (CACHE_CONTROL, "no-cache")];
-            (headers, document).into_response()
+            let etag = etag(&document);
+            let known = has_already(&headers, &etag);
+            let headers = [(CACHE_CONTROL, "no-cache".to_owned()), (ETAG, etag)];
+            if known {
+                return (StatusCode::NOT_MODIFIED, headers).into_response();
+            }
+            (headers, [(CONTENT_TYPE, CONFIGURATION_TYPE)], document).into_response()
         }
         Err(problem) => {
             error!(%problem, "cannot read {DOCUMENT}");
             text(StatusCode::INTERNAL_SERVER_ERROR, "the configuration cannot be read\n")
         }
     }
+}
+
+/// The same for the same bytes, and for no others.
+fn etag(document: &[u8]) -> String {
+    format!("\"{}\"", hex::encode(&Sha256::digest(document)[..16]))
+}
+
+/// Whether If-None-Match names it (RFC 9110 section 13.1.2).
+fn has_already(headers: &HeaderMap, etag: &str) -> bool {
+    let fields = headers.get_all(IF_NONE_MATCH).iter().filter_map(|field| field.to_str().ok());
+    let mut tags = fields.flat_map(|field| field.split(',')).map(str::trim);
+    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 async fn enroll(

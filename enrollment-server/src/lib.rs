@@ -40,7 +40,7 @@ mod web_certificate;
 pub use accounts::{Account, Accounts};
 pub use certificates::IssuedCertificate;
 pub use devices::NodeIdLimits;
-pub use document::{PublishOptions, publish};
+pub use document::{PublishOptions, Published, publish, set};
 pub use home::Home;
 pub use init::{InitOptions, init};
 pub use limits::AttemptLimits;

@@ -30,8 +30,12 @@ use crate::password::PasswordCost;
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a client may take for its first request and for the headers of each.
 const HEADERS: Duration = Duration::from_secs(10);
-/// How often a running server looks whether its configuration has to be renewed.
-const RENEWAL: Duration = Duration::from_secs(3600);
+/// When a renewal of the configuration that failed is tried again.
+const RENEW_AGAIN: Duration = Duration::from_secs(60);
+/// The shortest pause between two looks at the document, which another process may have written.
+const RENEW_PAUSE: Duration = Duration::from_secs(1);
+/// The longest: an expiration that was set a moment ago shall not be missed.
+const RENEW_LOOK: Duration = Duration::from_secs(10);
 
 /// How a server serves.
 #[derive(Clone, Debug)]
@@ -137,7 +141,7 @@ impl Server {
         let router = http::router(self.service, &self.enrollment_servers);
         let serving = server.serve(router.into_make_service_with_connect_info::<SocketAddr>());
         tokio::pin!(serving, shutdown);
-        let mut renewal = tokio::time::interval(RENEWAL);
+        let mut renewal = Box::pin(renewal(self.home));
         let result = loop {
             tokio::select! {
                 result = &mut serving => break result.context("the server ended"),
@@ -146,7 +150,7 @@ impl Server {
                     handle.graceful_shutdown(Some(DRAIN));
                     break serving.await.context("the server ended");
                 }
-                _ = renewal.tick() => renew(&self.home).await,
+                () = &mut renewal => {}
             }
         };
         accounts.close().await;
@@ -155,13 +159,19 @@ impl Server {
     }
 }
 
-/// Signs the configuration anew before it expires; a failure is tried again at the next tick.
-async fn renew(home: &Home) {
-    let home = home.clone();
-    match tokio::task::spawn_blocking(move || document::renew_if_due(&home)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(problem)) => warn!("cannot renew the configuration: {problem:#}"),
-        Err(problem) => warn!("cannot renew the configuration: {problem}"),
+/// Signs the configuration anew before it expires, again and again.
+async fn renewal(home: Home) {
+    loop {
+        let home = home.clone();
+        let renewed = tokio::task::spawn_blocking(move || document::renew_if_due(&home)).await;
+        let wait = match renewed.map_err(anyhow::Error::from).and_then(|renewed| renewed) {
+            Ok(wait) => wait.clamp(RENEW_PAUSE, RENEW_LOOK),
+            Err(problem) => {
+                warn!("cannot renew the configuration: {problem:#}");
+                RENEW_AGAIN
+            }
+        };
+        tokio::time::sleep(wait).await;
     }
 }
 

@@ -166,6 +166,19 @@ pub(super) enum ConfigCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Change one setting and sign the configuration with the next sequence number.
+    ///
+    /// NAME is an element of RFC 6940 section 11.1, such as initial-ttl, max-message-size,
+    /// overlay-reliability-timer, chord-update-interval, chord-ping-interval, bootstrap-node, bad-node; a
+    /// list takes any number of values, which replace the old ones. `expiration` takes a time
+    /// (2031-01-01T00:00:00Z) or a span from now on (+90d). `kind` takes a kind by name or number, then
+    /// `none`, which removes it with its values, or any of model=, access=, max-node-multiple=,
+    /// max-count=, max-size=.
+    Set {
+        name: String,
+        #[arg(value_name = "VALUE")]
+        values: Vec<String>,
+    },
     /// Sign the configuration anew with the next sequence number.
     Publish {
         /// An unsigned overlay document to take kinds, limits and all other elements from.

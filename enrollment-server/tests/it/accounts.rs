@@ -80,6 +80,7 @@ async fn what_is_no_form_is_refused_and_the_server_lives() {
     service.client.enroll(|_| {}).await.unwrap();
 }
 
+// R6940-11.3-13
 #[tokio::test]
 async fn requests_at_once_get_different_certificates_and_one_set_of_node_ids() {
     let service = Service::start().await;

@@ -37,6 +37,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: String,
     pub(crate) retry_after: Option<String>,
+    pub(crate) etag: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -78,15 +79,21 @@ impl Client {
             response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
         };
         let (status, retry_after) = (response.status().as_u16(), header("retry-after"));
+        let etag = header("etag");
         let content_type = header("content-type").unwrap_or_default();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         driver.abort();
-        Answer { status, content_type, retry_after, body }
+        Answer { status, content_type, retry_after, etag, body }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         let request = Request::get(path).header("host", OVERLAY).body(Full::default());
         self.send(OVERLAY, request.unwrap()).await
+    }
+
+    pub(crate) async fn get_if_none_match(&self, path: &str, etags: &str) -> Answer {
+        let request = Request::get(path).header("host", OVERLAY).header("if-none-match", etags);
+        self.send(OVERLAY, request.body(Full::default()).unwrap()).await
     }
 
     pub(crate) async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> Answer {

@@ -8,6 +8,8 @@ use reload_identity::{Algorithm, KeyPair, Trust, VerifyError};
 use crate::client::{ALICE, PASSWORD, form};
 use crate::service::{Service, init_options, serve_options};
 
+// R6940-11.3-12, R6940-11.3-15, R6940-11.3-18, R6940-11.3-20, R6940-11.3-21, R6940-11.3-22,
+// R6940-13.3-02
 #[tokio::test]
 async fn a_good_request_gets_a_certificate_with_only_its_names() {
     let service = Service::start().await;
@@ -24,6 +26,7 @@ async fn a_good_request_gets_a_certificate_with_only_its_names() {
     assert_eq!(names.value.general_names.len(), 2);
 }
 
+// R6940-11.3-12
 #[tokio::test]
 async fn an_rsa_key_is_certified_too() {
     let service = Service::start().await;
@@ -32,6 +35,7 @@ async fn an_rsa_key_is_certified_too() {
     service.client.check(&answer.body, &key, 1).await.unwrap();
 }
 
+// R6940-11.3-11, R6940-11.3-14, R6940-11.3-23
 #[tokio::test]
 async fn wrong_password_and_unknown_user_get_the_same_answer() {
     let service = Service::start().await;
@@ -43,6 +47,7 @@ async fn wrong_password_and_unknown_user_get_the_same_answer() {
     }
 }
 
+// R6940-11.3-23
 #[tokio::test]
 async fn a_refusal_is_403_text_plain_with_the_bare_token() {
     let service = Service::start().await;
@@ -61,6 +66,7 @@ async fn a_disabled_account_fails_authentication_until_enabled() {
     service.client.enroll(|_| {}).await.unwrap();
 }
 
+// R6940-11.3-23, R6940-13.3-01
 #[tokio::test]
 async fn another_user_name_in_the_csr_is_not_available() {
     let service = Service::start().await;
@@ -71,6 +77,7 @@ async fn another_user_name_in_the_csr_is_not_available() {
     }
 }
 
+// R6940-11.3-08, R6940-11.3-13, R6940-11.3-17
 #[tokio::test]
 async fn the_same_device_gets_the_same_node_ids_again() {
     let service = Service::start().await;
@@ -87,6 +94,7 @@ async fn the_same_device_gets_the_same_node_ids_again() {
     assert_eq!(phone_again.unwrap().node_ids(), phone.node_ids());
 }
 
+// R6940-11.3-17
 #[tokio::test]
 async fn node_ids_survive_a_restart() {
     let service = Service::start().await;
@@ -97,6 +105,7 @@ async fn node_ids_survive_a_restart() {
     assert_eq!(before.node_ids(), after.node_ids());
 }
 
+// R6940-11.3-23
 #[tokio::test]
 async fn numbers_of_node_ids_and_devices_are_limited() {
     let node_ids = NodeIdLimits { per_device: 2, devices: 2 };

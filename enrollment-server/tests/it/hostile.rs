@@ -104,6 +104,7 @@ fn uri(text: &str) -> SanType {
     SanType::URI(text.try_into().unwrap())
 }
 
+// R6940-11.3-13, R6940-11.3-14, R6940-11.3-20, R6940-13.6.2-01
 #[tokio::test]
 async fn nothing_of_a_greedy_request_but_its_key_is_copied() {
     let service = Service::start().await;
@@ -117,6 +118,7 @@ async fn nothing_of_a_greedy_request_but_its_key_is_copied() {
     assert!(!certificate.node_id().to_string().starts_with("deadbeef"));
 }
 
+// R6940-11.3-19
 #[tokio::test]
 async fn a_name_with_a_nul_or_of_another_user_is_not_available() {
     let service = Service::start().await;

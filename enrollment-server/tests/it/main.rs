@@ -9,3 +9,4 @@ mod enroll;
 mod hostile;
 mod program;
 mod service;
+mod settings;

@@ -27,7 +27,7 @@ fn run(home: &Path, arguments: &[&str]) -> Output {
 }
 
 /// Runs a command that must succeed; what it printed.
-fn good(home: &Path, arguments: &[&str]) -> String {
+pub(crate) fn good(home: &Path, arguments: &[&str]) -> String {
     let done = run(home, arguments);
     let error = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{arguments:?}: {error}");
@@ -35,7 +35,7 @@ fn good(home: &Path, arguments: &[&str]) -> String {
 }
 
 /// Runs a command that must fail with exit code 1 and one line; the line.
-fn bad(home: &Path, arguments: &[&str]) -> String {
+pub(crate) fn bad(home: &Path, arguments: &[&str]) -> String {
     failure(&run(home, arguments))
 }
 
@@ -47,7 +47,11 @@ fn failure(done: &Output) -> String {
     error
 }
 
-fn initialised() -> TempDir {
+pub(crate) fn read(home: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(home.join(name)).unwrap()
+}
+
+pub(crate) fn initialised() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     good(directory.path(), &["init", "--overlay", OVERLAY]);
     directory
@@ -62,13 +66,13 @@ fn with_alice() -> TempDir {
 }
 
 /// A serving process; killed when the test ends.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Serving {
-    fn start(home: &Path) -> Self {
+    pub(crate) fn start(home: &Path) -> Self {
         Self::spawn(command(home, &["serve", "--listen", "127.0.0.1:0"]))
     }
 
