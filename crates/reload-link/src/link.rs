@@ -115,6 +115,13 @@ impl FrameLink {
         }
     }
 
+    /// Lives by the `max-message-size` of a new configuration (section 11.1). What is read may still be
+    /// as large as before: the peer learns of a smaller size in its own time.
+    pub fn set_max_message_size(&mut self, size: u32) {
+        self.limit = usize::try_from(size).unwrap_or(usize::MAX).min(LARGEST_BODY);
+        self.reader.raise_limit(self.limit);
+    }
+
     /// Takes bytes of the stream, cut anywhere. Drain the events before the next call.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ impl FrameReader {
         Self { dialect, limit, state: State::Header, partial: BytesMut::new() }
     }
 
+    /// From the next frame on; it is never lowered.
+    pub(crate) fn raise_limit(&mut self, limit: usize) {
+        self.limit = self.limit.max(limit);
+    }
+
     /// The next thing in `input`, which is moved past what was used. `None`: all is used.
     pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Item>, LinkError> {
         let result = self.step(input);

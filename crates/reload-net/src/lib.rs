@@ -4,13 +4,21 @@
 //! enrollment and configuration (section 11). What is right in the overlay is decided in the crates
 //! below: here are sockets, tasks and bounds.
 //!
+//! [`Discovery`] finds its server by DNS.
+//!
 //! ```
-//! // Found by DNS is not built in: the error says what to give instead.
-//! let error = reload_net::discover("overlay.example.org").unwrap_err();
-//! assert!(error.to_string().ends_with("give --config-url"));
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! // Nothing but https is asked for a configuration: the error says so.
+//! let client = reload_net::HttpsClient::new(None, None);
+//! if let Ok(client) = client {
+//!     let error = client.get("http://overlay.example.org/", "*/*").await.unwrap_err();
+//!     assert!(error.to_string().ends_with("only https is used"));
+//! }
+//! # });
 //! ```
 
 mod clock;
+mod discover;
 mod driver;
 mod error;
 mod handshake;
@@ -21,12 +29,13 @@ mod listener;
 mod tls;
 
 pub use clock::now;
+pub use discover::{Discovery, DiscoveryError};
 pub use driver::{
     Bound, CryptoPool, Driven, LinkSnapshot, NodeHandle, RequestFailure, Settings, Snapshot,
     Stopped,
 };
 pub use error::NetError;
 pub use handshake::{Authenticated, accept, dial};
-pub use https::{HttpsClient, HttpsError, HttpsResponse, discover};
+pub use https::{HttpsClient, HttpsError, HttpsResponse};
 pub use listener::{AcceptLimits, Accepted, AddressPlace, Gate, Listener};
 pub use tls::{Refusal, TlsIdentity, key_log, key_log_from};

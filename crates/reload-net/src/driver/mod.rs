@@ -281,12 +281,23 @@ impl<N: Driven> Driver<N> {
                 let _ = waiting.map(|waiting| waiting.send(result));
                 return;
             }
-            Event::Configured { .. } => self.identity.set_trust(self.node.trust()),
+            Event::Configured { .. } => self.on_configured(),
             Event::Topology(TopologyEvent::Left) => self.life = Life::Over,
             _ => {}
         }
         // No subscriber is no error.
         let _ = self.events.send(event);
+    }
+
+    /// A new configuration holds for the links there are as for those to come (section 11.1).
+    fn on_configured(&mut self) {
+        self.identity.set_trust(self.node.trust());
+        let size = self.node.link_settings().max_message_size;
+        for entry in self.links.values() {
+            if let Entry::Up(link) = entry {
+                link.set_max_message_size(size);
+            }
+        }
     }
 
     /// A connection that others made.

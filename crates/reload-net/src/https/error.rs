@@ -23,14 +23,6 @@ pub enum HttpsError {
         /// As given.
         url: String,
     },
-    /// Discovery by DNS is not there.
-    #[error(
-        "discovery of {overlay} by DNS (SRV _reload-config._tcp) is not built in; give --config-url"
-    )]
-    NoDiscovery {
-        /// The overlay.
-        overlay: String,
-    },
     /// The file of `--ca` has nothing to trust.
     #[error("the CA file holds no certificate in PEM")]
     NoCertificate,

@@ -2,17 +2,19 @@
 //! connection, bounded in time and size, no redirects, no cookies. It reads no configuration and makes no form.
 
 mod error;
+mod target;
 mod verifier;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Method, Request, Response, Uri};
+use hyper::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
@@ -23,18 +25,20 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub use error::HttpsError;
+use target::Target;
 
 /// The largest answer: a configuration of many kinds and certificates is far below.
 const MAX_BODY: usize = 4 << 20;
 /// Time for a whole exchange, name look-up included.
 const TIME: Duration = Duration::from_secs(30);
-/// The port of https URLs.
-const PORT: u16 = 443;
+/// Time for one of several servers to accept a connection, before the next is tried.
+const DIAL_TIME: Duration = Duration::from_secs(5);
 
 /// A client with its roots of trust.
 #[derive(Clone)]
 pub struct HttpsClient {
     config: Arc<ClientConfig>,
+    servers: Vec<(String, u16)>,
     max_body: usize,
     time: Duration,
 }
@@ -46,6 +50,8 @@ pub struct HttpsResponse {
     pub status: u16,
     /// The Content-Type field as it came.
     pub content_type: Option<String>,
+    /// The ETag field as it came, for [`HttpsClient::get_if_changed`].
+    pub etag: Option<String>,
     /// The whole body.
     pub body: Bytes,
 }
@@ -67,7 +73,8 @@ impl HttpsClient {
             .with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), max_body: MAX_BODY, time: TIME })
+        let config = Arc::new(config);
+        Ok(Self { config, servers: Vec::new(), max_body: MAX_BODY, time: TIME })
     }
 
     /// Other bounds than 4 MiB and 30 s.
@@ -78,14 +85,46 @@ impl HttpsClient {
         self
     }
 
+    /// Connects to these servers, in turn until one accepts, whatever the host of a URL is. The server
+    /// must show the name of that host all the same (section 11.2, E95).
+    #[must_use]
+    pub fn at(mut self, servers: Vec<(String, u16)>) -> Self {
+        self.servers = servers;
+        self
+    }
+
     /// GET.
     ///
     /// # Errors
     /// [`HttpsError`]; a status of 400 and more is an answer, not an error.
     pub async fn get(&self, url: &str, accept: &str) -> Result<HttpsResponse, HttpsError> {
+        self.get_with(url, &[(ACCEPT, accept)]).await
+    }
+
+    /// GET of what is not there yet: the answer is 304 without a body while the server has the one
+    /// with this `etag`.
+    ///
+    /// # Errors
+    /// As [`HttpsClient::get`].
+    pub async fn get_if_changed(
+        &self,
+        url: &str,
+        accept: &str,
+        etag: &str,
+    ) -> Result<HttpsResponse, HttpsError> {
+        self.get_with(url, &[(ACCEPT, accept), (IF_NONE_MATCH, etag)]).await
+    }
+
+    async fn get_with(
+        &self,
+        url: &str,
+        fields: &[(HeaderName, &str)],
+    ) -> Result<HttpsResponse, HttpsError> {
         let target = Target::parse(url)?;
-        let request = target.request(Method::GET).header(ACCEPT, accept).body(Full::default());
-        self.exchange(target, request).await
+        let request = target.request(Method::GET);
+        let request =
+            fields.iter().fold(request, |request, (name, value)| request.header(name, *value));
+        self.exchange(target, request.body(Full::default())).await
     }
 
     /// POST of a body that is made already, as of a multipart form.
@@ -125,13 +164,26 @@ impl HttpsClient {
     }
 
     async fn connect(&self, target: &Target) -> Result<TlsStream<TcpStream>, HttpsError> {
-        let address = (target.host.as_str(), target.port);
-        let stream = TcpStream::connect(address).await;
+        let stream = self.dial(target).await;
         let stream = stream.map_err(|error| HttpsError::connect(&target.url, error))?;
         let name = ServerName::try_from(target.host.clone())
             .map_err(|_| HttpsError::BadUrl { url: target.url.clone() })?;
         let tls = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
         tls.map_err(|error| HttpsError::tls(&target.url, error))
+    }
+
+    async fn dial(&self, target: &Target) -> io::Result<TcpStream> {
+        let Some((last, others)) = self.servers.split_last() else {
+            return TcpStream::connect((target.host.as_str(), target.port)).await;
+        };
+        for (host, port) in others {
+            match timeout(DIAL_TIME, TcpStream::connect((host.as_str(), *port))).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => tracing::debug!("{host}:{port} for {}: {error}", target.url),
+                Err(_) => tracing::debug!("{host}:{port} for {}: no answer", target.url),
+            }
+        }
+        TcpStream::connect((last.0.as_str(), last.1)).await
     }
 
     async fn send(
@@ -154,14 +206,17 @@ impl HttpsClient {
         response: Response<hyper::body::Incoming>,
     ) -> Result<HttpsResponse, HttpsError> {
         let status = response.status();
-        if status.is_redirection() {
+        if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
             return Err(HttpsError::Redirect { url: target.url.clone(), status: status.as_u16() });
         }
-        let content_type = response.headers().get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|text| text.to_str().ok()).map(str::to_owned);
+        let field = |name: HeaderName| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let (content_type, etag) = (field(CONTENT_TYPE), field(ETAG));
         let body = Limited::new(response.into_body(), self.max_body).collect().await;
         let body = body.map_err(|error| HttpsError::body(&target.url, self.max_body, &*error))?;
-        Ok(HttpsResponse { status: status.as_u16(), content_type, body: body.to_bytes() })
+        Ok(HttpsResponse { status: status.as_u16(), content_type, etag, body: body.to_bytes() })
     }
 }
 
@@ -171,66 +226,9 @@ impl fmt::Debug for HttpsClient {
     }
 }
 
-/// Where the configuration of an overlay is when no URL was given: DNS would tell (section 11.2).
-///
-/// # Errors
-/// Always, for now: the error says what to give instead.
-pub fn discover(overlay: &str) -> Result<String, HttpsError> {
-    Err(HttpsError::NoDiscovery { overlay: overlay.to_owned() })
-}
-
-/// A URL taken apart.
-struct Target {
-    url: String,
-    uri: Uri,
-    host: String,
-    port: u16,
-}
-
-impl Target {
-    fn parse(url: &str) -> Result<Self, HttpsError> {
-        let bad = || HttpsError::BadUrl { url: url.to_owned() };
-        let uri: Uri = url.trim().parse().map_err(|_| bad())?;
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some(_) => return Err(HttpsError::NotHttps { url: url.to_owned() }),
-            None => return Err(bad()),
-        }
-        let host = uri.host().ok_or_else(bad)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { url: url.trim().to_owned(), port: uri.port_u16().unwrap_or(PORT), host, uri })
-    }
-
-    fn request(&self, method: Method) -> hyper::http::request::Builder {
-        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, authority.rsplit('@').next().unwrap_or(authority))
-            .header(USER_AGENT, concat!("reload/", env!("CARGO_PKG_VERSION")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_https_urls_with_a_host_are_taken() {
-        let error = |url| Target::parse(url).err().unwrap().to_string();
-        assert_eq!(error("http://example.org/"), "http://example.org/: only https is used");
-        assert_eq!(error("example.org"), "example.org is no https URL");
-        let target = Target::parse(" https://[::1]:8443/a?b ").unwrap();
-        assert_eq!((target.host.as_str(), target.port), ("::1", 8443));
-        assert_eq!(Target::parse("https://h").unwrap().port, 443);
-    }
-
-    #[test]
-    fn discovery_by_dns_says_what_to_give() {
-        let line = discover("example.org").unwrap_err().to_string();
-        assert!(line.contains("--config-url") && line.contains("example.org"), "{line}");
-    }
 
     #[test]
     fn a_ca_file_without_a_certificate_is_refused() {

@@ -105,6 +105,11 @@ impl Link {
         self.shared.writable.notify_one();
     }
 
+    /// After a new configuration.
+    pub(crate) fn set_max_message_size(&self, size: u32) {
+        self.shared.frames().set_max_message_size(size);
+    }
+
     pub(crate) fn stats(&self) -> LinkStats {
         self.shared.frames().stats()
     }

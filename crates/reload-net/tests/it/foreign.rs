@@ -51,6 +51,7 @@ fn openssl(arguments: &[&str], common: &[String]) -> Child {
         .unwrap()
 }
 
+// R6940-6.6.2-04
 #[tokio::test]
 async fn s_client_is_a_link_in_both_versions_and_with_both_keys() {
     if !has_openssl() {
@@ -133,6 +134,7 @@ async fn address_of(server: &mut Child) -> SocketAddr {
     panic!("openssl tells no port");
 }
 
+// R6940-4.1-03
 #[tokio::test]
 async fn s_client_without_a_certificate_is_refused_with_an_alert() {
     if !has_openssl() {

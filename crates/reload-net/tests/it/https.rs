@@ -15,7 +15,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::kit::{OVERLAY, Overlay, expired, loopback, soon, valid};
 
 /// Answers each request with `answer` after what it got; returns its URL.
-async fn server(overlay: &Overlay, name: &str, validity: Validity, answer: Answer) -> String {
+pub(crate) async fn server(
+    overlay: &Overlay,
+    name: &str,
+    validity: Validity,
+    answer: Answer,
+) -> String {
     let key = KeyPair::generate(Algorithm::EcdsaP256).unwrap();
     let certificate = overlay.issuer.server_certificate(key.spki(), &[name], validity).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.pkcs8_der().to_vec()));
@@ -47,10 +52,10 @@ async fn server(overlay: &Overlay, name: &str, validity: Validity, answer: Answe
     url
 }
 
-type Answer = fn(&[u8]) -> String;
+pub(crate) type Answer = fn(&[u8]) -> String;
 
 /// The request comes back as the body.
-fn echo(request: &[u8]) -> String {
+pub(crate) fn echo(request: &[u8]) -> String {
     let body = String::from_utf8_lossy(request);
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/x\r\nContent-Length: {length}\r\n\r\n{body}")
@@ -65,6 +70,7 @@ async fn error(client: &HttpsClient, url: &str) -> String {
     line.strip_prefix(url).unwrap_or(&line).trim_start_matches(": ").to_owned()
 }
 
+// R6940-11.2-08, R6940-11.3-10
 #[tokio::test]
 async fn get_and_post_say_what_they_should() {
     let overlay = Overlay::new();
@@ -85,6 +91,7 @@ async fn get_and_post_say_what_they_should() {
     assert!(text.ends_with("content-length: 5\r\n\r\n--b\r\n"), "{text}");
 }
 
+// R6940-11.2-06, R6940-11.2-07, R6940-11.3-04
 #[tokio::test]
 async fn the_name_of_the_overlay_is_as_good_as_that_of_the_host_and_no_other_is() {
     let overlay = Overlay::new();
@@ -98,6 +105,7 @@ async fn the_name_of_the_overlay_is_as_good_as_that_of_the_host_and_no_other_is(
     assert_eq!(error(&client(&overlay), &other).await, line);
 }
 
+// R6940-4.1-01
 #[tokio::test]
 async fn another_ca_and_an_expired_certificate_are_refused_with_a_clear_line() {
     let (overlay, other) = (Overlay::new(), Overlay::new());
@@ -144,4 +152,24 @@ async fn nobody_there_and_no_tls_there_are_clear_lines() {
     assert_eq!(error(&client(&overlay), &url).await, "nothing listens there");
     let bad = client(&overlay).get("ftp://x/", "*/*").await;
     assert!(matches!(bad, Err(HttpsError::NotHttps { .. })));
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let overlay = Overlay::new();
+    let answer = |request: &[u8]| {
+        let request = String::from_utf8_lossy(request);
+        match request.contains("if-none-match: \"7\"\r\n") {
+            true => "HTTP/1.1 304 Not Modified\r\nETag: \"7\"\r\n\r\n".to_owned(),
+            false => "HTTP/1.1 200 OK\r\nETag: \"7\"\r\nContent-Length: 3\r\n\r\nall".to_owned(),
+        }
+    };
+    let url = server(&overlay, "127.0.0.1", valid(), answer).await;
+    let client = client(&overlay);
+    let first = soon(client.get(&url, "*/*")).await.unwrap();
+    assert_eq!((first.status, first.etag.as_deref()), (200, Some("\"7\"")));
+    let second = soon(client.get_if_changed(&url, "*/*", "\"7\"")).await.unwrap();
+    assert_eq!((second.status, second.body.len()), (304, 0));
+    let third = soon(client.get_if_changed(&url, "*/*", "\"6\"")).await.unwrap();
+    assert_eq!((third.status, &third.body[..]), (200, &b"all"[..]));
 }

@@ -89,6 +89,7 @@ async fn noise_closes_the_link() {
     assert!(reason.ends_with("broke the framing: unknown frame type 71"), "{reason}");
 }
 
+// R6940-6.6-01
 #[tokio::test]
 async fn a_message_too_large_is_told_from_its_header_answered_and_closed() {
     let overlay = Overlay::new();
@@ -118,6 +119,7 @@ fn header(length: u32) -> Vec<u8> {
     header
 }
 
+// R6940-6.6.2-06
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn acks_come_though_the_node_is_stuck() {
     let overlay = Overlay::new();

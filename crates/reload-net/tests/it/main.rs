@@ -1,6 +1,7 @@
 //! The driver over real sockets on loopback: handshakes, refusals, limits, links, HTTPS.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod discovery;
 mod foreign;
 mod handshake;
 mod https;

@@ -38,6 +38,7 @@ async fn each_version(
     }
 }
 
+// R6940-13.3-03, R6940-13.3-05
 #[tokio::test]
 async fn a_certificate_of_another_ca() {
     let overlay = Overlay::new();
@@ -59,6 +60,7 @@ async fn an_expired_certificate() {
     each_version(&overlay, &overlay.expired_node(), &server, lines).await;
 }
 
+// R6940-11.1-32
 #[tokio::test]
 async fn a_revoked_certificate_also_when_it_was_revoked_while_we_listen() {
     let overlay = Overlay::new();
@@ -72,6 +74,7 @@ async fn a_revoked_certificate_also_when_it_was_revoked_while_we_listen() {
     each_version(&overlay, &client, &server, lines).await;
 }
 
+// R6940-4.1-03, R6940-11.3-01, R6940-13.3-05
 #[tokio::test]
 async fn no_certificate() {
     let overlay = Overlay::new();
