@@ -52,6 +52,7 @@ mod tests {
     use super::*;
     use rand::SeedableRng;
 
+    // R6940-10.1-04, R6940-10.7.4.3-02
     #[test]
     fn the_first_entry_is_half_way_round() {
         assert_eq!(start(3, 1), 3 + (1 << 127));
@@ -59,6 +60,7 @@ mod tests {
         assert_eq!(start(u128::MAX, 128), 0);
     }
 
+    // R6940-10.7.4.2-01
     #[test]
     fn ranges_meet_without_a_gap() {
         assert_eq!(entry_of(0, 1 << 127), Some(1));
@@ -68,6 +70,7 @@ mod tests {
         assert_eq!(entry_of(9, 9), None);
     }
 
+    // R6940-10.7.4.2-03
     #[test]
     fn random_targets_stay_in_their_range() {
         let mut rng = StdRng::seed_from_u64(1);
@@ -78,6 +81,7 @@ mod tests {
         }
     }
 
+    // R6940-10.7.4.3-02
     #[test]
     fn entries_ascend_and_are_valid() {
         let peers = BTreeSet::from([1, 2, 3, 1 << 126, (1 << 127) + 5, (1 << 127) + 9]);

@@ -175,6 +175,7 @@ impl Links {
 mod tests {
     use super::*;
 
+    // R6940-3-03, R6940-4.4-02
     #[test]
     fn a_node_is_routed_only_after_an_update() {
         let mut links = Links::default();
@@ -184,6 +185,7 @@ mod tests {
         assert!(links.is_routed(1));
     }
 
+    // R6940-6.6-04
     #[test]
     fn a_failing_link_leaves_the_routing_table_and_returns_when_restored() {
         let mut links = Links::default();

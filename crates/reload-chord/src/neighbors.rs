@@ -79,6 +79,7 @@ mod tests {
         Neighbors::around(me, &peers.iter().copied().collect())
     }
 
+    // R6940-10.1-02
     #[test]
     fn lists_the_nearest_first_and_wraps() {
         let table = table(50, &[10, 20, 30, 40, 50, 60, 70, 80, 90]);
@@ -87,6 +88,7 @@ mod tests {
         assert_eq!(Neighbors::around(85, &[10, 90].into()).successors, [90, 10]);
     }
 
+    // R6940-10.7.3-04
     #[test]
     fn never_holds_the_peer_itself() {
         assert_eq!(table(5, &[5]), Neighbors::default());

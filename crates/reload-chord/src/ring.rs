@@ -56,12 +56,14 @@ pub(crate) fn parts_per_billion(after: Position, through: Position) -> u32 {
 mod tests {
     use super::*;
 
+    // R6940-10.1-01
     #[test]
     fn distance_goes_clockwise_over_zero() {
         assert_eq!(clockwise(u128::MAX, 0), 1);
         assert_eq!(clockwise(0, u128::MAX), u128::MAX);
     }
 
+    // R6940-10.1-01, R6940-10.1-03
     #[test]
     fn a_stretch_is_open_at_its_start_and_closed_at_its_end() {
         assert!(!within(10, 10, 20));
@@ -76,6 +78,7 @@ mod tests {
         assert_eq!(span(7, 7), u128::MAX);
     }
 
+    // R6940-10.2-01, R6940-10.2-02
     #[test]
     fn resource_id_is_the_start_of_sha1() {
         let expected = "a9993e364706816aba3e25717850c26c"; // SHA-1("abc"), FIPS 180

@@ -133,12 +133,14 @@ mod tests {
         next_hop(me, k, &peers.iter().copied().collect())
     }
 
+    // R6940-10.3-02
     #[test]
     fn takes_the_largest_between_this_peer_and_the_target() {
         assert_eq!(hop(10, 55, &[5, 20, 40, 60, 80]), Some(40));
         assert_eq!(hop(10, 40, &[5, 20, 40, 60, 80]), Some(40));
     }
 
+    // R6940-10.3-03
     #[test]
     fn takes_the_first_after_the_target_when_none_is_between() {
         assert_eq!(hop(10, 15, &[5, 20, 40]), Some(20));

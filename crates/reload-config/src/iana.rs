@@ -58,6 +58,7 @@ pub fn iana_kind_by_id(id: KindId) -> Option<&'static IanaKind> {
 mod tests {
     use super::*;
 
+    // R6940-9-06
     #[test]
     fn the_registered_number_model_and_policy_are_known() {
         let turn = iana_kind("TURN-SERVICE").expect("registered");

@@ -107,6 +107,7 @@ fn quoted_length(bytes: &[u8], quote: u8) -> usize {
 mod tests {
     use super::*;
 
+    // R6940-11.1-03
     #[test]
     fn utf8_is_taken_in_any_case_and_without_a_declaration() {
         for prolog in [
@@ -122,6 +123,7 @@ mod tests {
         }
     }
 
+    // R6940-11.1-03
     #[test]
     fn another_encoding_is_refused() {
         let found = scan(b"<?xml version='1.0' encoding='ISO-8859-1'?><a/>");

@@ -24,6 +24,7 @@ mod tests {
         assert!(!sequence_newer(7, 7));
     }
 
+    // R6940-6.3.2.1-02
     #[test]
     fn zero_follows_65534() {
         assert!(sequence_newer(0, 65534));
@@ -31,12 +32,14 @@ mod tests {
         assert!(sequence_newer(32766, 65534));
     }
 
+    // R6940-6.3.2.1-02
     #[test]
     fn half_of_the_circle_is_newer_and_the_other_half_older() {
         assert!(sequence_newer(32767, 0));
         assert!(!sequence_newer(32768, 0));
     }
 
+    // R6940-6.3.2.1-02
     #[test]
     fn exactly_one_of_two_different_numbers_is_newer() {
         for a in (0..65535).step_by(97) {

@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(refusal(b"BAD_csr"), EnrollmentFailure::BadCsr);
     }
 
+    // R6940-11.3-24
     #[test]
     fn unknown_token_is_an_unknown_reason() {
         assert_eq!(refusal(b"out_of_paper"), EnrollmentFailure::Unknown { status: 403 });

@@ -106,6 +106,7 @@ mod tests {
         }
     }
 
+    // R6940-11.3-19
     #[test]
     fn nul_blank_and_foreign_letters_are_refused() {
         for name in ["ali\0ce@example.org", "al ice@x", "alice@exa\0mple", "ålice@x", "a\"b@x"] {

@@ -51,6 +51,7 @@ fn derive(digest: SelfSignedDigest, parts: &[&[u8]], length: NodeIdLength) -> No
 mod tests {
     use super::*;
 
+    // R6940-11.3.1-03, R6940-11.3.1-04
     #[test]
     fn one_node_id_hashes_the_key_alone_and_several_an_index_before_it() {
         let one = derived_node_ids(SelfSignedDigest::Sha1, b"key", 1, NodeIdLength::DEFAULT);
@@ -68,6 +69,7 @@ mod tests {
         assert_eq!(ids[0].as_bytes(), digest::sha1(&[b"key"]));
     }
 
+    // R6940-11.3.1-05
     #[test]
     fn a_node_id_of_another_key_or_count_is_refused() {
         let length = NodeIdLength::DEFAULT;

@@ -84,6 +84,17 @@ impl Trust {
         })
     }
 
+    /// What a newer configuration of the same overlay trusts, with the leniency of this one.
+    ///
+    /// # Errors
+    /// As [`Trust::new`].
+    pub fn renewed(&self, configuration: &Configuration) -> Result<Self, TrustError> {
+        let trust = Self::new(configuration, self.leniency)?;
+        #[cfg(feature = "simulation")]
+        let trust = Self { simulation: self.simulation, ..trust };
+        Ok(trust)
+    }
+
     /// This trust with acceptance of the certificates and signatures of the simulation, which
     /// anyone can forge.
     #[cfg(feature = "simulation")]

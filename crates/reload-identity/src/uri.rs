@@ -92,7 +92,7 @@ mod tests {
         read(uri, Leniency::Strict)
     }
 
-    // R6940-14.15-01, R6940-14.15.1-01
+    // R6940-11.3-16, R6940-14.15-01, R6940-14.15-02, R6940-14.15.1-01
     #[test]
     fn full_form_is_read_with_and_without_slash_and_in_any_case() {
         let node_id = strict(FULL).unwrap();
@@ -109,6 +109,7 @@ mod tests {
         assert_eq!(read(FULL, Leniency::Lenient), strict(FULL));
     }
 
+    // R6940-11.3-16, R6940-14.15-02
     #[test]
     fn other_overlays_are_told_from_bad_uris() {
         let other = FULL.replace("example.org", "example.com");

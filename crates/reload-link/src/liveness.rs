@@ -182,6 +182,7 @@ mod tests {
         assert_eq!(liveness.on_timeout(start() + Duration::from_secs(3600)), None);
     }
 
+    // R6940-6.6-03
     #[test]
     fn no_ack_for_an_rto_is_failing_and_30_seconds_later_dead() {
         let (mut liveness, t) = (Liveness::new(), start());
@@ -205,6 +206,7 @@ mod tests {
         assert!(liveness.deadline() > Some(t + INITIAL_RTO), "an ACK came in between");
     }
 
+    // R6940-6.6.2-09
     #[test]
     fn an_ack_settles_all_before_it_and_counts_the_missing() {
         let (mut liveness, t) = (Liveness::new(), start());

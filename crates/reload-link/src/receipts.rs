@@ -40,6 +40,7 @@ mod tests {
         assert_eq!(Receipts::default().receive(u32::MAX), 0);
     }
 
+    // R6940-6.6.2-07, R6940-6.6.2-08
     #[test]
     fn bit_n_minus_m_is_set_and_bit_zero_never_is() {
         let mut receipts = Receipts::default();
@@ -52,6 +53,7 @@ mod tests {
         assert_eq!(receipts.receive(100), 0xffff_fffe);
     }
 
+    // R6940-6.6.2-08
     #[test]
     fn numbers_that_are_not_smaller_leave_no_bit() {
         let mut receipts = Receipts::default();
@@ -61,6 +63,7 @@ mod tests {
         assert_eq!(receipts.receive(41), 0, "32 and more away");
     }
 
+    // R6940-6.6.2-08
     #[test]
     fn the_mask_spans_the_wrap() {
         let mut receipts = Receipts::default();

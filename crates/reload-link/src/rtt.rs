@@ -71,6 +71,7 @@ mod tests {
         Duration::from_millis(n)
     }
 
+    // R6940-6.6.5-01
     #[test]
     fn the_first_sample_gives_three_times_itself() {
         let mut round_trip = RoundTrip::new();
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(round_trip.rto(), ms(1200), "SRTT + 4 * R/2");
     }
 
+    // R6940-6.6.5-01
     #[test]
     fn later_samples_move_by_an_eighth_and_a_quarter() {
         let mut round_trip = RoundTrip::new();

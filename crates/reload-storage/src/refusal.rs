@@ -173,6 +173,7 @@ impl Refusal {
 mod tests {
     use super::*;
 
+    // R6940-7.4.1.2-07
     #[test]
     fn more_unknown_kinds_than_fit_are_cut() {
         let kinds = (0..70).map(KindId).collect();

@@ -23,6 +23,10 @@ impl Decode for FindReq {
 
 impl Encode for FindReq {
     fn encode(&self, out: &mut Writer) -> Result<(), EncodeError> {
+        let twice = |(at, kind): (usize, &KindId)| self.kinds[..at].contains(kind);
+        if self.kinds.iter().enumerate().any(twice) {
+            return Err(EncodeError::NotAllowed { field: "find_req.kinds" }); // section 7.4.4.1
+        }
         self.resource.encode(out)?;
         out.list8("kinds", &self.kinds)
     }
@@ -89,6 +93,7 @@ impl Encode for FindKindData {
 mod tests {
     use super::*;
 
+    // R6940-7.4.4.2-05
     #[test]
     fn zero_of_any_length_means_that_nothing_was_found() {
         let data = |bytes: &[u8]| FindKindData {

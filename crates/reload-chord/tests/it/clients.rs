@@ -16,6 +16,7 @@ fn with_client(seed: u64, dialable: bool) -> (Network, Vec<Id>, Id) {
     (net, ids, client)
 }
 
+// R6940-6.5.1-04
 #[test]
 fn a_client_is_never_responsible_and_no_peer() {
     for dialable in [true, false] {
@@ -43,6 +44,7 @@ fn a_client_that_can_be_dialled_is_linked_to_the_peer_responsible_for_it() {
     assert!(net.linked(client).iter().any(|(peer, _)| *peer == owner));
 }
 
+// R6940-4.2.1-01, R6940-6.4.1-02
 #[test]
 fn it_follows_when_another_peer_becomes_responsible() {
     let (mut net, ids, client) = with_client(4, true);

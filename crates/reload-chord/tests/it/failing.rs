@@ -7,6 +7,7 @@ use reload_topology::{Phase, Topology, TopologyEvent};
 
 use crate::joining::ring_in_turn;
 
+// R6940-10.7-06, R6940-10.7.1-01
 #[test]
 fn a_crash_is_repaired_within_seconds() {
     for seed in 0..5 {
@@ -47,6 +48,7 @@ fn three_adjacent_crashes_leave_a_whole_ring() {
     }
 }
 
+// R6940-6.6-04, R6940-10.7.1-05
 #[test]
 fn a_link_that_comes_back_restores_the_old_ring() {
     let (mut net, mut ids) = ring_in_turn(31, 12);
@@ -82,6 +84,7 @@ fn the_survivor_of_two_goes_on_alone() {
     assert!(net.nodes[&ids[1]].events.contains(&TopologyEvent::Isolated));
 }
 
+// R6940-10.7.1-07
 #[test]
 fn a_peer_that_loses_every_link_at_once_is_isolated_and_joins_again() {
     let (mut net, mut ids) = ring_in_turn(34, 8);
@@ -97,6 +100,7 @@ fn a_peer_that_loses_every_link_at_once_is_isolated_and_joins_again() {
     net.check_routes(10);
 }
 
+// R6940-10.7.4.4-03
 #[test]
 fn two_rings_that_meet_become_one() {
     for seed in 40..45 {

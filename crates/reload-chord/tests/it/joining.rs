@@ -15,6 +15,7 @@ pub(crate) fn ring_in_turn(seed: u64, count: usize) -> (Network, Vec<Id>) {
     (net, ids)
 }
 
+// R6940-6.4.2.1-10, R6940-10.1-03
 #[test]
 fn a_founder_is_responsible_for_everything() {
     let (mut net, ids) = ring_in_turn(1, 1);
@@ -23,6 +24,7 @@ fn a_founder_is_responsible_for_everything() {
     assert_eq!(net.owner(7), ids[0]);
 }
 
+// R6940-6.4.1-01, R6940-10.1-02
 #[test]
 fn nodes_that_join_one_after_the_other_form_the_ring() {
     for (seed, count) in [(2, 2), (3, 3), (4, 5), (5, 9), (6, 20), (7, 64)] {

@@ -39,6 +39,7 @@ fn check_copies(net: &Network, model: &BTreeMap<Id, u64>) {
     }
 }
 
+// R6940-6.4.2.1-07, R6940-10.5-07, R6940-10.5-10, R6940-10.7.3-05
 #[test]
 fn a_joining_peer_gets_its_share_and_replicas() {
     let (mut net, ids) = ring_in_turn(1, 4);
@@ -53,6 +54,7 @@ fn a_joining_peer_gets_its_share_and_replicas() {
     net.check_ring(16);
 }
 
+// R6940-10.5-09, R6940-10.7.3-07
 #[test]
 fn values_outside_the_replica_range_are_dropped_late() {
     let (mut net, ids) = ring_in_turn(2, 4);
@@ -126,6 +128,7 @@ fn the_values_of_a_crashed_peer_are_readable_within_five_seconds() {
     }
 }
 
+// R6940-6.4.2.3-02
 #[test]
 fn what_was_stored_while_a_link_failed_comes_back_to_its_owner() {
     for seed in 430..435 {

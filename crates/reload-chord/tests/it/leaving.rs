@@ -47,6 +47,7 @@ fn three_neighbors_that_leave_one_after_the_other_lose_nothing() {
     }
 }
 
+// R6940-6.4.2.2-06
 #[test]
 fn a_crash_right_after_a_leave_loses_nothing() {
     for seed in 20..30 {

@@ -1,6 +1,7 @@
 //! Rings of `Chord` instances in a toy network, compared with the sorted list of their Node-IDs.
 
 mod clients;
+mod duties;
 mod failing;
 mod joining;
 mod keeping;

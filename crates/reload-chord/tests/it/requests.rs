@@ -13,31 +13,31 @@ use reload_wire::{
     ErrorCode, JoinReq, LeaveReq, NodeId, Now, ResourceId, RouteQueryReq, UnixTime,
 };
 
-struct Rig {
-    chord: Chord,
-    now: Now,
+pub(crate) struct Rig {
+    pub(crate) chord: Chord,
+    pub(crate) now: Now,
 }
 
-fn node(id: u128) -> NodeId {
+pub(crate) fn node(id: u128) -> NodeId {
     NodeId::from_u128(id)
 }
 
 impl Rig {
     #[allow(clippy::disallowed_methods)] // virtual time has to start somewhere
-    fn new(me: u128) -> Self {
+    pub(crate) fn new(me: u128) -> Self {
         let config = ChordConfig::new(node(me), Role::Peer, 1);
         let now = Now { mono: Instant::now(), wall: UnixTime(0) };
         Self { chord: Chord::new(&config).expect("it is there"), now }
     }
 
-    fn founded(me: u128) -> Self {
+    pub(crate) fn founded(me: u128) -> Self {
         let mut rig = Self::new(me);
         rig.input(Input::Found);
         rig
     }
 
     /// The actions that follow; every Update is answered at once.
-    fn input(&mut self, input: Input) -> Vec<Action> {
+    pub(crate) fn input(&mut self, input: Input) -> Vec<Action> {
         self.chord.handle_input(self.now, input);
         self.drain()
     }
@@ -54,12 +54,12 @@ impl Rig {
         actions
     }
 
-    fn request(&mut self, from: u128, direct: bool, request: TopologyRequest) -> Vec<Action> {
+    pub(crate) fn request(&mut self, from: u128, direct: bool, request: TopologyRequest) -> Vec<Action> {
         let token = RequestToken(9);
         self.input(Input::Request { token, from: node(from), direct, request })
     }
 
-    fn update(&mut self, from: u128, predecessors: &[u128], successors: &[u128]) -> Vec<Action> {
+    pub(crate) fn update(&mut self, from: u128, predecessors: &[u128], successors: &[u128]) -> Vec<Action> {
         let list = |ids: &[u128]| ids.iter().copied().map(node).collect();
         let (predecessors, successors) = (list(predecessors), list(successors));
         let kind = ChordUpdateKind::Neighbors { predecessors, successors };
@@ -68,18 +68,18 @@ impl Rig {
     }
 
     /// A peer with a link that has sent an Update.
-    fn with_peer(&mut self, peer: u128) {
+    pub(crate) fn with_peer(&mut self, peer: u128) {
         self.input(Input::LinkUp(node(peer)));
         self.update(peer, &[], &[]);
     }
 
-    fn join(&mut self, from: u128, direct: bool, claimed: u128) -> Vec<Action> {
+    pub(crate) fn join(&mut self, from: u128, direct: bool, claimed: u128) -> Vec<Action> {
         let joining_peer_id = node(claimed);
         let join = JoinReq { joining_peer_id, overlay_specific_data: Bytes::new() };
         self.request(from, direct, TopologyRequest::Join(join))
     }
 
-    fn pass(&mut self, secs: u64) -> Vec<Action> {
+    pub(crate) fn pass(&mut self, secs: u64) -> Vec<Action> {
         let end = self.now.after(Duration::from_secs(secs));
         let mut actions = Vec::new();
         while let Some(wakeup) = self.chord.wakeup().filter(|wakeup| wakeup.at <= end.mono) {
@@ -92,14 +92,14 @@ impl Rig {
     }
 }
 
-fn refusal(actions: &[Action]) -> Option<ErrorCode> {
+pub(crate) fn refusal(actions: &[Action]) -> Option<ErrorCode> {
     actions.iter().find_map(|action| match action {
         Action::Answer { result: Err(code), .. } => Some(*code),
         _ => None,
     })
 }
 
-fn copies(actions: &[Action]) -> Vec<(TaskId, u128, Range, CopyReason)> {
+pub(crate) fn copies(actions: &[Action]) -> Vec<(TaskId, u128, Range, CopyReason)> {
     let copy = |action: &Action| match action {
         Action::Copy { task, to, range, reason } => {
             Some((*task, to.to_u128().expect("it is there"), range.clone(), *reason))
@@ -109,7 +109,7 @@ fn copies(actions: &[Action]) -> Vec<(TaskId, u128, Range, CopyReason)> {
     actions.iter().filter_map(copy).collect()
 }
 
-fn updates(actions: &[Action]) -> Vec<(u128, ChordUpdateKind)> {
+pub(crate) fn updates(actions: &[Action]) -> Vec<(u128, ChordUpdateKind)> {
     let update = |action: &Action| match action {
         Action::Update { to, body, .. } => {
             let update = ChordUpdate::decode_exact(&Dialect::default(), body).expect("it is there");
@@ -124,12 +124,14 @@ fn range(after: u128, through: u128) -> Range {
     Range { after: ResourceId::from_u128(after), through: ResourceId::from_u128(through) }
 }
 
+// R6940-6.4.1-01
 #[test]
 fn only_node_ids_of_sixteen_bytes_are_taken() {
     let config = ChordConfig::new(NodeId::new(&[1; 20]).expect("it is there"), Role::Peer, 1);
     assert_eq!(Chord::new(&config).err(), Some(ChordError::NodeIdLength(20)));
 }
 
+// R6940-6.4.2.1-04, R6940-6.4.2.1-05
 #[test]
 fn a_join_for_another_node_or_over_another_link_is_forbidden() {
     let mut rig = Rig::founded(100);
@@ -138,6 +140,7 @@ fn a_join_for_another_node_or_over_another_link_is_forbidden() {
     assert_eq!(refusal(&rig.join(50, false, 50)), Some(ErrorCode::FORBIDDEN));
 }
 
+// R6940-6.4.2.2-04, R6940-6.4.2.2-05
 #[test]
 fn a_leave_for_another_node_or_over_another_link_is_forbidden() {
     let mut rig = Rig::founded(100);
@@ -151,6 +154,7 @@ fn a_leave_for_another_node_or_over_another_link_is_forbidden() {
     assert_eq!(rig.chord.view().successors, [node(50)]);
 }
 
+// R6940-10.7-03
 #[test]
 fn a_join_outside_the_own_range_is_refused_with_an_update() {
     let mut rig = Rig::founded(100);
@@ -164,6 +168,7 @@ fn a_join_outside_the_own_range_is_refused_with_an_update() {
     assert!(full);
 }
 
+// R6940-6.4.2.1-07, R6940-10.5-06, R6940-10.5-07, R6940-10.5-08, R6940-10.5-11
 #[test]
 fn the_admitting_peer_answers_hands_over_and_then_names_the_predecessor() {
     let mut rig = Rig::founded(100);
@@ -201,6 +206,7 @@ fn joins_at_one_peer_are_admitted_one_at_a_time() {
     assert_eq!(copies(&actions)[0].2, range(60, 80));
 }
 
+// R6940-10.5-02, R6940-10.5-17, R6940-11.4-03
 #[test]
 fn a_joining_node_sends_no_update() {
     let mut rig = Rig::new(100);
@@ -222,6 +228,7 @@ fn a_joining_node_sends_no_update() {
     assert!(!rig.chord.is_responsible(&ResourceId::from_u128(100)));
 }
 
+// R6940-10.1-03
 #[test]
 fn a_node_is_routed_through_only_after_its_update() {
     let mut rig = Rig::founded(100);
@@ -231,6 +238,7 @@ fn a_node_is_routed_through_only_after_its_update() {
     assert!(!rig.chord.is_responsible(&ResourceId::from_u128(40)));
 }
 
+// R6940-10.6-01, R6940-10.7-05, R6940-10.7.3-01
 #[test]
 fn a_better_neighbor_is_attached_to_through_the_peer_that_named_it() {
     let mut rig = Rig::founded(100);
@@ -247,6 +255,7 @@ fn a_better_neighbor_is_attached_to_through_the_peer_that_named_it() {
     assert!(attached.contains(&source_route(40)) && attached.contains(&source_route(70)));
 }
 
+// R6940-10.7.1-03
 #[test]
 fn new_replicas_wait_for_the_hold_down_after_a_failure_only() {
     let mut rig = Rig::founded(100);
@@ -263,6 +272,7 @@ fn new_replicas_wait_for_the_hold_down_after_a_failure_only() {
     assert_eq!((*to, stretch, *reason), (130, &range(90, 100), CopyReason::Replica));
 }
 
+// R6940-6.4.2.2-06, R6940-10.7.3-05, R6940-10.9-04
 #[test]
 fn a_leave_makes_new_replicas_at_once_and_is_answered_after_them() {
     let mut rig = Rig::founded(100);
@@ -282,6 +292,7 @@ fn a_leave_makes_new_replicas_at_once_and_is_answered_after_them() {
     assert!(answered(&actions));
 }
 
+// R6940-10.7.3-04
 #[test]
 fn the_first_of_two_peers_is_never_in_its_own_tables() {
     let mut rig = Rig::founded(100);
@@ -291,6 +302,7 @@ fn the_first_of_two_peers_is_never_in_its_own_tables() {
     assert_eq!((view.predecessors, view.successors), (vec![node(50)], vec![node(50)]));
 }
 
+// R6940-7.3-04, R6940-7.4.1.1-08, R6940-7.4.1.1-13, R6940-10.4-03
 #[test]
 fn a_replica_comes_from_a_neighbor_for_the_replica_range() {
     let mut rig = Rig::founded(100);
@@ -315,6 +327,7 @@ fn an_answer_from_farther_than_a_neighbor_is_not_believed() {
     assert!(!rig.chord.admits_answer(&key, &node(120)));
 }
 
+// R6940-10.8-02
 #[test]
 fn a_route_query_tells_the_next_hop() {
     let mut rig = Rig::founded(100);

@@ -55,7 +55,7 @@ fn the_grammar_refuses_what_is_not_in_it() {
     assert!(is_valid(&file).is_err());
 }
 
-// R6940-11.1.1-01
+// R6940-10.7.4.1-02, R6940-11.1.1-01
 #[test]
 fn a_document_we_write_with_all_elements_is_valid_by_the_grammar() {
     if !xmllint_is_there() {

@@ -141,6 +141,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 }
 
 proptest! {
+    // R6940-10.7.4.1-02
     #[test]
     fn reading_gives_back_what_was_written(settings in settings(), signature in vec(any::<u8>(), 0..300)) {
         let mut builder = ConfigurationBuilder::new("a.example");
@@ -185,6 +186,7 @@ proptest! {
     }
 }
 
+// R6940-11.1-01
 #[test]
 fn every_prefix_of_a_sample_is_refused() {
     let bytes = sample("full.xml");

@@ -25,7 +25,7 @@ fn of_kind(attributes: &str, content: &str) -> String {
 const KIND: &str = "<data-model>SINGLE</data-model><access-control>USER-MATCH</access-control>\
                     <max-count>1</max-count><max-size>1</max-size>";
 
-// R6940-11.1.1-01
+// R6940-11.1-05, R6940-11.1-14, R6940-11.1-18, R6940-11.1-29, R6940-11.1-31, R6940-11.1.1-01
 #[test]
 fn values_of_a_wrong_type_are_refused() {
     let cases = [
@@ -155,7 +155,7 @@ fn chord_runs_only_with_node_ids_of_16_bytes() {
     assert_eq!(read.configurations()[0].dialect().node_id_length.get(), 20);
 }
 
-// R6940-14.6-01
+// R6940-7.3-01, R6940-7.3.4-02, R6940-11.1-35, R6940-11.1-37, R6940-14.6-01
 #[test]
 fn broken_kinds_are_refused() {
     let path = "configuration/required-kinds/kind-block/kind";
@@ -219,6 +219,7 @@ fn lenient_mode_still_refuses_reserved_kinds_and_wrong_numbers() {
     }
 }
 
+// R6940-11.1-09
 #[test]
 fn attributes_of_the_configuration_are_checked() {
     let of = |attributes: &str| {
@@ -251,7 +252,7 @@ fn attributes_of_the_configuration_are_checked() {
     }
 }
 
-// R6940-14.17.1-01
+// R6940-11.1-01, R6940-14.17.1-01
 #[test]
 fn whole_documents_that_are_none_are_refused() {
     let base = "xmlns='urn:ietf:params:xml:ns:p2p:config-base'";

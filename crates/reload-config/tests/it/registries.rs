@@ -1,6 +1,6 @@
 //! Names and numbers of the registries of section 14 as documents have them.
 
-use reload_config::{AccessControl, ConfigError, Configuration, OverlayDocument};
+use reload_config::{AccessControl, ConfigError, Configuration, OverlayDocument, iana_kind};
 use reload_wire::DataModel;
 
 use crate::document;
@@ -24,7 +24,7 @@ fn kind(model: &str, policy: &str) -> String {
     )
 }
 
-// R6940-14.2-01
+// R6940-11.1-19, R6940-14.2-01
 #[test]
 fn bootstrap_nodes_without_a_port_have_port_6084() {
     let nodes = "<bootstrap-node address='192.0.2.1'/><bootstrap-node address='2001:db8::1'/>\
@@ -68,7 +68,7 @@ fn data_models_are_those_of_the_registry() {
     }
 }
 
-// R6940-14.11-01
+// R6940-11.1-30, R6940-14.11-01
 #[test]
 fn an_unknown_link_protocol_beside_tls_is_no_problem() {
     let protocol = |name: &str| format!("<overlay-link-protocol>{name}</overlay-link-protocol>");
@@ -95,6 +95,7 @@ fn chord_elements_of_another_namespace_are_foreign() {
     assert!(OverlayDocument::parse(text.as_bytes()).is_err());
 }
 
+// R6940-7.4.5-02, R6940-11.1-36
 #[test]
 fn a_kind_needs_each_of_its_elements() {
     let whole = kind("SINGLE", "USER-MATCH");
@@ -113,6 +114,7 @@ fn a_kind_needs_each_of_its_elements() {
     }
 }
 
+// R6940-11.1-05
 #[test]
 fn booleans_are_true_false_1_and_0_with_blanks_around() {
     for (text, value) in [("true", true), ("1", true), (" false\n", false), ("\t0 ", false)] {
@@ -120,6 +122,7 @@ fn booleans_are_true_false_1_and_0_with_blanks_around() {
     }
 }
 
+// R6940-11.1-17
 #[test]
 fn self_signed_certificates_are_denied_by_absence_and_by_false() {
     let element = |value: &str| {
@@ -130,6 +133,7 @@ fn self_signed_certificates_are_denied_by_absence_and_by_false() {
     assert!(read(&element("true")).self_signed.is_some());
 }
 
+// R6940-6.3.2.1-06, R6940-11.1-10
 #[test]
 fn a_sequence_is_at_most_65534() {
     let with = |sequence: &str| {
@@ -144,6 +148,7 @@ fn a_sequence_is_at_most_65534() {
     }
 }
 
+// R6940-11.1-12
 #[test]
 fn node_id_lengths_are_16_to_20() {
     let with = |length: u8| {
@@ -158,6 +163,8 @@ fn node_id_lengths_are_16_to_20() {
     assert!(with(15).is_err() && with(21).is_err());
 }
 
+// R6940-11.1-20, R6940-11.1-21, R6940-11.1-24, R6940-11.1-25, R6940-11.1-27, R6940-11.1-28,
+// R6940-11.1-29
 #[test]
 fn timers_and_sizes_have_their_defaults_and_bounds() {
     let found = read("");
@@ -171,4 +178,16 @@ fn timers_and_sizes_have_their_defaults_and_bounds() {
         OverlayDocument::parse(document(&element).as_bytes()).is_ok()
     };
     assert!(timer(200) && !timer(199));
+}
+
+// R6940-8-04, R6940-8-05
+#[test]
+fn certificates_are_arrays_of_their_node_or_user() {
+    for (name, id, access) in [
+        ("CERTIFICATE_BY_NODE", 0x3, AccessControl::NodeMatch),
+        ("CERTIFICATE_BY_USER", 0x10, AccessControl::UserMatch),
+    ] {
+        let kind = iana_kind(name).unwrap();
+        assert_eq!((kind.id.0, kind.model, kind.access()), (id, DataModel::Array, access));
+    }
 }

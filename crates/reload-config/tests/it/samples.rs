@@ -11,7 +11,7 @@ fn node_id(hex: &str) -> reload_wire::NodeId {
     reload_wire::NodeId::from_hex(hex).unwrap()
 }
 
-// R6940-14.3-01
+// R6940-4.5-01, R6940-11.1-11, R6940-14.3-01
 #[test]
 fn the_minimal_document_has_the_defaults_of_section_11_1() {
     let document = OverlayDocument::parse(&sample("minimal.xml")).unwrap();
@@ -33,7 +33,7 @@ fn the_minimal_document_has_the_defaults_of_section_11_1() {
     assert_eq!((found.sequence, found.expiration), (0, None));
 }
 
-// R6940-11.1-04
+// R6940-11.1-04, R6940-11.1-13, R6940-11.1-15, R6940-11.1-31
 #[test]
 fn the_full_document_gives_every_value() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();
@@ -64,6 +64,7 @@ fn the_full_document_gives_every_value() {
     assert_eq!(found.mandatory_extensions, [NS_CHORD]);
 }
 
+// R6940-11.1-38, R6940-11.1-39, R6940-11.1-40
 #[test]
 fn the_registered_model_and_policy_win_over_the_document() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();
@@ -74,6 +75,7 @@ fn the_registered_model_and_policy_win_over_the_document() {
     assert_eq!((kind.max_count, kind.max_size), (1, 100));
 }
 
+// R6940-7.4.5-01, R6940-11.1-40
 #[test]
 fn a_private_kind_has_the_values_of_the_document() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();
@@ -84,6 +86,7 @@ fn a_private_kind_has_the_values_of_the_document() {
     assert_eq!(kind.extensions[0].name, "of-kind");
 }
 
+// R6940-11.1.1-02
 #[test]
 fn extensions_are_kept_with_their_namespaces() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();

@@ -17,6 +17,7 @@ fn cut<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
     found
 }
 
+// R6940-11.1-41, R6940-11.1-44, R6940-11.1-45
 #[test]
 fn raw_is_from_the_first_to_the_last_bracket() {
     for name in ["full.xml", "rfc6940-sample.xml"] {
@@ -33,6 +34,7 @@ fn raw_is_from_the_first_to_the_last_bracket() {
     }
 }
 
+// R6940-11.1-44
 #[test]
 fn line_ends_and_a_byte_order_mark_stay_in_place() {
     let text = String::from_utf8(sample("full.xml")).unwrap().replace('\n', "\r\n");
@@ -44,7 +46,7 @@ fn line_ends_and_a_byte_order_mark_stay_in_place() {
     assert_eq!(document.bytes(), &bytes);
 }
 
-// R6940-11.1-04
+// R6940-11.1-04, R6940-11.1-06, R6940-11.1-07, R6940-11.1-46
 #[test]
 fn each_signature_belongs_to_the_configuration_before_it() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();

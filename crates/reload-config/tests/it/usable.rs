@@ -21,6 +21,7 @@ fn kind(attribute: &str, model: &str) -> String {
     )
 }
 
+// R6940-11.1-33
 #[test]
 fn a_mandatory_extension_that_is_not_supported_is_named() {
     let document = OverlayDocument::parse(&sample("mandatory-extension.xml")).unwrap();
@@ -32,6 +33,7 @@ fn a_mandatory_extension_that_is_not_supported_is_named() {
     assert_eq!(document.configurations()[0].mandatory_extensions, ["urn:example:not-known"]);
 }
 
+// R6940-11.1-33
 #[test]
 fn a_mandatory_extension_that_is_supported_is_no_problem() {
     let mut options = ReadOptions::default();
@@ -54,7 +56,7 @@ fn the_lenient_switch_does_not_lift_a_mandatory_extension() {
     assert!(error.is_unsupported());
 }
 
-// R6940-14.3-01, R6940-14.11-01
+// R6940-4.5-01, R6940-11.1-34, R6940-14.3-01, R6940-14.11-01
 #[test]
 fn what_a_node_lacks_is_named() {
     assert!(
@@ -82,6 +84,7 @@ fn an_overlay_that_admits_by_a_shared_secret_is_refused() {
     assert!(!error.contains("pass word"), "{error}");
 }
 
+// R6940-11.1-16
 #[test]
 fn without_a_trust_anchor_nobody_can_join() {
     let read = OverlayDocument::parse(document("").as_bytes()).unwrap();
@@ -93,6 +96,7 @@ fn without_a_trust_anchor_nobody_can_join() {
     assert!(OverlayDocument::parse(denied.as_bytes()).unwrap().find("a.example").is_err());
 }
 
+// R6940-11.1-41
 #[test]
 fn a_signed_configuration_needs_a_signature_for_each_kind_but_in_lenient_mode() {
     let signed = document(&format!("{ROOT}{}", kind("name='REDIR'", "SINGLE")))
@@ -104,6 +108,7 @@ fn a_signed_configuration_needs_a_signature_for_each_kind_but_in_lenient_mode() 
     assert!(read.find("a.example").is_ok());
 }
 
+// R6940-11.1-06
 #[test]
 fn a_problem_of_another_overlay_is_not_ours() {
     let text = document("").replace(

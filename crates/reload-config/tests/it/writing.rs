@@ -6,6 +6,7 @@ use reload_wire::{DataModel, KindId, UnixTime};
 
 use crate::sample;
 
+// R6940-11.1-02
 #[test]
 fn a_new_overlay_is_written_as_in_the_sample() {
     let mut builder = ConfigurationBuilder::new_overlay("overlay.example.org");

@@ -55,6 +55,7 @@ fn the_certificate_asked_for_is_taken() {
     assert_eq!(taken.node_ids(), ids);
 }
 
+// R6940-11.3-25
 #[test]
 fn a_certificate_of_another_authority_is_refused() {
     let (evil, key) = (issuer(), key());

@@ -55,6 +55,7 @@ fn read(fields: &[(&str, &[u8])]) -> Result<EnrollmentForm, FormError> {
 
 const CSR_HEADERS: &str = "Content-Disposition: form-data; name=\"csr\"; filename=\"a.csr\"\r\nContent-Type: application/pkcs10";
 
+// R6940-11.3-05, R6940-11.3-06, R6940-11.3-08, R6940-11.3-09
 #[test]
 fn full_form_has_these_bytes() {
     let encoded = full().encode();

@@ -37,6 +37,7 @@ fn refusal(trust: &Trust, der: &Bytes) -> VerifyError {
     trust.check(der, &[], NOW).unwrap_err()
 }
 
+// R6940-11.3-15
 #[test]
 fn certificate_of_the_authority_names_node_and_user() {
     let ca = ca("CA");
@@ -58,6 +59,7 @@ fn two_node_ids_are_read_in_order() {
     assert!(both.acting_as(node_id(3)).is_err());
 }
 
+// R6940-13.3-03
 #[test]
 fn other_authority_is_refused_even_under_the_same_name() {
     let (ours, theirs) = (ca("CA"), ca("CA"));
@@ -107,6 +109,7 @@ fn last_second_is_valid_and_the_next_is_not() {
     assert!(matches!(check(UnixTime(end.0 + 1000)), Err(VerifyError::Expired { .. })));
 }
 
+// R6940-11.1-32
 #[test]
 fn one_bad_node_revokes_a_certificate_with_several() {
     let ca = ca("CA");
@@ -118,6 +121,7 @@ fn one_bad_node_revokes_a_certificate_with_several() {
     assert_eq!(strict.still_valid(node.certificate(), NOW), Err(expected));
 }
 
+// R6940-11.1-13
 #[test]
 fn change_of_roots_asks_for_a_new_check() {
     let (old, new) = (ca("CA"), ca("CA 2"));
@@ -136,6 +140,7 @@ fn authority_is_no_node() {
     assert_eq!(refusal(&trust(&ca), ca.certificate_der()), VerifyError::IsAuthority);
 }
 
+// R6940-11.3-25
 #[test]
 fn leaf_certificate_issues_no_other() {
     let ca = ca("CA");
@@ -156,6 +161,7 @@ fn leaf_certificate_issues_no_other() {
     assert!(trust(&ca).check(&forged, &[middle], NOW).is_err());
 }
 
+// R6940-11.3-25
 #[test]
 fn intermediate_authority_is_part_of_the_path_and_its_expiry_counts() {
     let root = ca("Root");
@@ -183,12 +189,14 @@ fn intermediate_authority_is_part_of_the_path_and_its_expiry_counts() {
     assert!(matches!(trust.still_valid(&verified, march), Err(VerifyError::Expired { .. })));
 }
 
+// R6940-4.1-02
 #[test]
 fn version_1_has_no_node_id() {
     let error = refusal(&vector_trust(Leniency::Strict), &der("v1.crt.pem"));
     assert_eq!(error, VerifyError::NotVersion3);
 }
 
+// R6940-4.1-02
 #[test]
 fn certificate_without_reload_uri_is_no_node() {
     let ca = ca("CA");
@@ -225,6 +233,7 @@ fn bare_node_id_is_read_only_by_the_lenient_switch() {
     assert_eq!(lenient.check(&der, &[], NOW).unwrap().node_ids(), [node_id(1)]);
 }
 
+// R6940-11.3-18
 #[test]
 fn names_that_make_a_certificate_ambiguous_are_refused() {
     let ca = ca("CA");

@@ -46,6 +46,7 @@ fn signed_configuration_is_taken_on_first_use() {
     assert_eq!(config.configuration.sequence, 5);
 }
 
+// R6940-11.1-45, R6940-11.1-48
 #[test]
 fn every_changed_byte_of_the_configuration_is_refused() {
     let ca = ca("CA");
@@ -63,6 +64,7 @@ fn every_changed_byte_of_the_configuration_is_refused() {
     }
 }
 
+// R6940-4.1-01, R6940-11.1-48
 #[test]
 fn unsigned_configuration_is_refused() {
     let ca = ca("CA");
@@ -71,6 +73,7 @@ fn unsigned_configuration_is_refused() {
     assert_eq!(error.to_string(), "the configuration of vectors.example is not signed");
 }
 
+// R6940-11.1-47
 #[test]
 fn signer_must_be_listed_in_the_previous_configuration() {
     let ca = ca("CA");
@@ -86,6 +89,7 @@ fn signer_must_be_listed_in_the_previous_configuration() {
     assert_eq!(after(&previous, &signed(next, &old)), Ok(()));
 }
 
+// R6940-11.1-48
 #[test]
 fn signer_of_another_authority_is_refused() {
     let (ours, theirs) = (ca("CA"), ca("Other"));
@@ -139,6 +143,7 @@ fn no_such_overlay_is_said() {
     assert!(matches!(error, ConfigurationError::Document(_)), "{error}");
 }
 
+// R6940-11.1-42, R6940-11.1-43
 #[test]
 fn kinds_need_a_kind_signer() {
     let ca = ca("CA");
@@ -169,6 +174,7 @@ fn unsigned_kinds_are_taken_by_the_lenient_switch_only() {
     assert!(matches!(error, ConfigurationError::KindNotSigned(_)));
 }
 
+// R6940-11.1-41, R6940-11.1-43
 #[test]
 fn single_kind_of_an_update_is_verified_over_all_its_bytes() {
     let ca = ca("CA");

@@ -47,6 +47,7 @@ fn user_name_is_looked_for_in_san_then_email_then_common_name() {
     assert_eq!(read(false, false).as_deref(), Some("common@c"));
 }
 
+// R6940-11.3-21
 #[test]
 fn hostile_request_gets_only_what_the_server_gives() {
     let (key, der) = request(|params| {
@@ -111,6 +112,7 @@ fn user_names_that_are_no_mailbox_are_not_certified() {
     }
 }
 
+// R6940-13.3-02
 #[test]
 fn node_ids_must_be_some_and_different_and_validity_not_empty() {
     let (ca, key) = (ca("CA"), key());
@@ -161,6 +163,7 @@ fn credentials_of_another_key_or_broken_files_are_refused() {
     assert_eq!(load(&mine.to_pem(), ""), Err(CredentialsError::NoPem("CERTIFICATE")));
 }
 
+// R6940-6.3.4-12
 #[test]
 fn generated_rsa_key_signs_with_rsa_sha256() {
     let key = KeyPair::generate(Algorithm::Rsa2048).unwrap();

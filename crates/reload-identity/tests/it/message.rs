@@ -8,8 +8,8 @@ use reload_identity::{
     VerifyError, VerifyJob, verify_message,
 };
 use reload_wire::{
-    Destination, Dialect, ForwardingHeader, Fragment, HashAlgorithm, MessageCode, MessageContents,
-    MessageParts, SignerIdentity, TransactionId,
+    Destination, Dialect, ForwardingHeader, Fragment, GenericCertificate, HashAlgorithm,
+    MessageCode, MessageContents, MessageParts, SignerIdentity, TransactionId,
 };
 use std::sync::Arc;
 
@@ -78,6 +78,7 @@ fn sealed_message_verifies_and_names_its_signer() {
     assert_eq!(message.certificates().len(), 1);
 }
 
+// R6940-6.3.4-14
 #[test]
 fn second_node_id_of_a_certificate_signs_by_cert_hash_node_id() {
     let ca = ca("CA");
@@ -91,6 +92,7 @@ fn second_node_id_of_a_certificate_signs_by_cert_hash_node_id() {
     assert_eq!(message.signer().node_id, node_id(2));
 }
 
+// R6940-6.3.4-15
 #[test]
 fn every_changed_byte_of_contents_and_identity_is_refused() {
     let ca = ca("CA");
@@ -115,6 +117,7 @@ fn every_changed_byte_of_contents_and_identity_is_refused() {
     assert_eq!(refusal(changed, &trust), VerifyError::BadSignature);
 }
 
+// R6940-6.3.4-15
 #[test]
 fn forwarding_changes_nothing_that_is_signed() {
     let ca = ca("CA");
@@ -125,7 +128,7 @@ fn forwarding_changes_nothing_that_is_signed() {
     assert!(verify_message(parts, &trust(&ca), &[], NOW).is_ok());
 }
 
-// R6940-6.3.4-03
+// R6940-6.3-03, R6940-6.3.4-03, R6940-6.3.4-13, R6940-13.2-02
 #[test]
 fn identity_must_be_there_known_and_fit_the_certificate() {
     let ca = ca("CA");
@@ -151,6 +154,7 @@ fn identity_must_be_there_known_and_fit_the_certificate() {
     }
 }
 
+// R6940-6.3-03
 #[test]
 fn algorithm_pairs_that_do_not_fit_the_key_are_refused() {
     let ca = ca("CA");
@@ -165,6 +169,7 @@ fn algorithm_pairs_that_do_not_fit_the_key_are_refused() {
     }
 }
 
+// R6940-6.3.4-13, R6940-6.3.4-14
 #[test]
 fn signer_is_found_by_every_hash_from_sha1_to_sha512() {
     let ca = ca("CA");
@@ -214,6 +219,7 @@ fn with_hash(
     }
 }
 
+// R6940-6.3.4-16, R6940-11.1-32
 #[test]
 fn certificate_of_the_signer_must_be_good() {
     let (ours, theirs) = (ca("CA"), ca("Other"));
@@ -230,6 +236,7 @@ fn certificate_of_the_signer_must_be_good() {
     assert!(matches!(error, VerifyError::Expired { .. }));
 }
 
+// R6940-11.1-13
 #[test]
 fn known_certificate_after_a_change_of_roots_is_checked_again() {
     let (old, new) = (ca("CA"), ca("CA 2"));
@@ -243,6 +250,7 @@ fn known_certificate_after_a_change_of_roots_is_checked_again() {
     assert!(matches!(error, VerifyError::UnknownIssuer { .. }));
 }
 
+// R6940-6.3.4-07
 #[test]
 fn message_without_certificates_needs_the_cache() {
     let ca = ca("CA");
@@ -273,6 +281,19 @@ fn bucket_with_an_unneeded_bad_certificate_is_no_reason_to_refuse() {
         arrive(&alice, MessageCode::PING_REQUEST, Bytes::from_static(b"\0\0"), &[stranger, noise]);
     let message = verify_message(parts, &trust(&ours), &[], NOW).unwrap();
     assert_eq!(message.certificates().len(), 1, "only what was needed is verified");
+}
+
+// R6940-6.3.4-21
+#[test]
+fn certificate_of_another_type_is_passed_over() {
+    let ca = ca("CA");
+    let mut parts = ping(&node(&ca, &[1], None));
+    let own = parts.security.certificates[0].clone();
+    let openpgp = GenericCertificate { kind: 1, ..own.clone() };
+    parts.security.certificates = vec![openpgp.clone(), own];
+    assert!(verify_message(parts.clone(), &trust(&ca), &[], NOW).is_ok());
+    parts.security.certificates = vec![openpgp];
+    assert_eq!(refusal(parts, &trust(&ca)), VerifyError::UnknownSigner);
 }
 
 #[test]
@@ -307,6 +328,7 @@ fn jobs_and_results_go_to_other_threads() {
     movable::<Credentials>();
 }
 
+// R6940-6.3.4-06, R6940-6.3.4-08
 #[test]
 fn bucket_holds_signer_chain_and_extras_once() {
     let ca = ca("CA");

@@ -78,6 +78,7 @@ fn openssl_verifies_our_requests_and_self_signed_certificates() {
     }
 }
 
+// R6940-6.3.4-12
 #[test]
 fn openssl_verifies_our_signatures() {
     let folder = tempfile::tempdir().unwrap();

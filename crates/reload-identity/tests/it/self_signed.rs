@@ -35,6 +35,7 @@ fn with_node_ids(key: &KeyPair, ids: &[NodeId]) -> Bytes {
     Bytes::copy_from_slice(params.self_signed(&key).unwrap().der())
 }
 
+// R6940-11.1-18, R6940-11.3.1-01, R6940-11.3.1-02
 #[test]
 fn node_ids_of_both_digests_and_all_lengths_are_taken() {
     let key = key();
@@ -67,6 +68,7 @@ fn self_signed_certificate_needs_permission_and_the_right_digest() {
     assert!(matches!(refused, VerifyError::NodeIdNotOfKey(_)));
 }
 
+// R6940-6.3.4-16, R6940-11.3.1-05
 #[test]
 fn node_id_of_someone_else_is_theft() {
     let trust = trust(Some(SelfSignedDigest::Sha256), NodeIdLength::DEFAULT);

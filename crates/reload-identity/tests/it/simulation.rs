@@ -23,6 +23,7 @@ fn simulated_nodes_verify_each_other() {
     assert_eq!(error, VerifyError::BadSignature);
 }
 
+// R6940-13.2-02
 #[test]
 fn trust_without_the_flag_refuses_them() {
     let trust = trust(&ca("CA"));

@@ -83,6 +83,7 @@ fn is_forbidden(result: Result<(), ValuesError>, kind: KindId) -> bool {
     result == Err(ValuesError::Forbidden { kind, index: 0, source: VerifyError::BadSignature })
 }
 
+// R6940-6.3.4-10
 #[test]
 fn store_of_three_models_by_others_than_the_sender_is_verified() {
     let ca = ca("CA");
@@ -115,6 +116,7 @@ fn store_of_three_models_by_others_than_the_sender_is_verified() {
     assert_eq!(store.kinds[0].values[0].signer().user(), Some("bob@x"));
 }
 
+// R6940-7.1-01, R6940-7.4.1.1-10
 #[test]
 fn signature_covers_value_kind_time_and_identity_but_not_the_lifetime() {
     for kind in [SINGLE, ARRAY, DICTIONARY] {
@@ -137,6 +139,7 @@ fn signature_covers_value_kind_time_and_identity_but_not_the_lifetime() {
     }
 }
 
+// R6940-7.4.2.2-09
 #[test]
 fn every_changed_byte_of_a_value_is_refused_except_the_index() {
     let ca = ca("CA");
@@ -180,6 +183,7 @@ fn value_signed_for_another_resource_or_kind_is_refused() {
     assert!(!check(&resource(), KindId(SINGLE.0 + 16)));
 }
 
+// R6940-6.3.4-10, R6940-7.4.1.1-20, R6940-13.2-02
 #[test]
 fn values_without_signature_can_not_be_stored() {
     for exists in [true, false] {
@@ -215,6 +219,7 @@ fn malformed_store_leaves_the_message_verified() {
     assert!(matches!(checked.store, Some(Err(ValuesError::MalformedValue { index: 0, .. }))));
 }
 
+// R6940-7.4.1.1-10
 #[test]
 fn store_signed_by_a_revoked_expired_or_foreign_node_is_forbidden() {
     let (ours, theirs) = (ca("CA"), ca("Other"));
@@ -235,6 +240,7 @@ fn store_signed_by_a_revoked_expired_or_foreign_node_is_forbidden() {
     assert!(matches!(source(&eve, &trust(&ours)), VerifyError::UnknownIssuer { .. }));
 }
 
+// R6940-7.4.2.2-05, R6940-7.4.2.2-06, R6940-7.4.2.2-07, R6940-7.4.2.2-08
 #[test]
 fn fetch_answer_keeps_the_good_the_synthetic_and_counts_the_rest() {
     let ca = ca("CA");
@@ -271,6 +277,7 @@ fn fetch_answer_keeps_the_good_the_synthetic_and_counts_the_rest() {
     assert_eq!(kind.first_error, Some(VerifyError::NotSigned));
 }
 
+// R6940-7.1-02, R6940-7.4.2.2-06
 #[test]
 fn fetched_values_of_an_expired_certificate_are_discarded() {
     let ca = ca("CA");

@@ -103,6 +103,7 @@ fn message(vector: &Vector, input: &[u8], identity: SignerIdentity) -> MessagePa
     }
 }
 
+// R6940-6.3.4-15
 #[test]
 fn message_vectors_verify_and_every_flipped_bit_of_them_fails() {
     let trust = vector_trust(Leniency::Strict);
@@ -121,6 +122,7 @@ fn message_vectors_verify_and_every_flipped_bit_of_them_fails() {
     }
 }
 
+// R6940-6.3.4-12, R6940-6.3.4-13
 #[test]
 fn our_rsa_signature_over_a_message_is_that_of_the_vector() {
     for vector in vectors(&["message"]).into_iter().filter(Vector::is_rsa) {
@@ -176,6 +178,7 @@ fn check(vector: &Vector, of: &Stored) -> Result<String, ()> {
         .map_err(|_| ())
 }
 
+// R6940-7.1-01
 #[test]
 fn value_vectors_verify_and_every_flipped_bit_of_them_fails() {
     for vector in vectors(&["single", "array", "dictionary"]) {
@@ -195,6 +198,7 @@ fn value_vectors_verify_and_every_flipped_bit_of_them_fails() {
     }
 }
 
+// R6940-7.1-01
 #[test]
 fn our_rsa_signature_over_a_value_is_that_of_the_vector() {
     for vector in vectors(&["single", "array", "dictionary"]).into_iter().filter(Vector::is_rsa) {
@@ -209,6 +213,7 @@ fn our_rsa_signature_over_a_value_is_that_of_the_vector() {
     }
 }
 
+// R6940-7.4.2.2-09
 #[test]
 fn array_vector_has_another_index_than_the_covered_one() {
     let vector = vectors(&["array"]).remove(0);
@@ -231,6 +236,7 @@ fn block(vector: &Vector) -> Bytes {
     reload_wire::Encode::to_bytes(&security).unwrap()
 }
 
+// R6940-6.3.4-11
 #[test]
 fn blob_vectors_are_signatures_over_the_blob_alone() {
     for vector in vectors(&["configuration", "kind"]) {
@@ -242,6 +248,7 @@ fn blob_vectors_are_signatures_over_the_blob_alone() {
     }
 }
 
+// R6940-6.3.4-11
 #[test]
 fn kind_vectors_verify_and_every_flipped_bit_of_them_fails() {
     let trust = vector_trust(Leniency::Strict);
@@ -267,6 +274,7 @@ fn kind_vectors_verify_and_every_flipped_bit_of_them_fails() {
     }
 }
 
+// R6940-6.3.4-11, R6940-11.1-45, R6940-11.1-46
 #[test]
 fn configuration_vectors_verify_by_the_previous_configuration() {
     let mut builder = reload_config::ConfigurationBuilder::new(OVERLAY);

@@ -30,6 +30,7 @@ pub(crate) fn render_peers(peers: &[(NodeId, SocketAddr)], before: &str) -> Stri
 mod tests {
     use super::*;
 
+    // R6940-11.4-05
     #[test]
     fn keeps_ten_peers_and_skips_damage() {
         let node = NodeId::new(&[7; 16]).unwrap();

@@ -148,6 +148,7 @@ fn a_port_in_use_and_a_second_daemon() {
     assert_one_line(&output, &["in use"]);
 }
 
+// R6940-4.5.2-01, R6940-6.4.2.1-09
 #[test]
 fn nobody_to_join_is_told_before_anything_is_opened() {
     let overlay = Overlay::start();

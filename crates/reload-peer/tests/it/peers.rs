@@ -107,6 +107,7 @@ fn a_store_under_the_name_of_another_is_refused_with_the_rule() {
     assert_one_line(&output, &["no kind SHOES", "SIP-REGISTRATION"]);
 }
 
+// R6940-8-01, R6940-8-02
 #[test]
 fn each_node_stores_its_certificate_under_both_names() {
     let (_overlay, alice, bob) = two();

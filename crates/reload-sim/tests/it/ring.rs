@@ -7,6 +7,7 @@ use reload_node::{NewValue, Place, Request, Role};
 use reload_sim::{Address, Overlay, Weather, World, fetched, ring_faults};
 use reload_wire::{DataValue, KindId};
 
+// R6940-6.4.2.1-10, R6940-10.4-01
 #[test]
 fn eight_peers_form_a_ring_and_keep_a_value() {
     let overlay = Overlay::new();

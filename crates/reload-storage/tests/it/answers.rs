@@ -54,6 +54,7 @@ fn indices(
         .collect())
 }
 
+// R6940-7.2.2-02, R6940-7.4.2.1-07
 #[test]
 fn ranges_give_their_elements_and_synthetic_ones_for_gaps() {
     let (bed, storage, home) = filled();
@@ -76,6 +77,7 @@ fn a_range_of_more_than_max_count_indices_gives_stored_elements_only() {
     assert_eq!(got, [(0, true), (1, true), (3, true)]);
 }
 
+// R6940-7.4.2.1-06, R6940-7.4.2.1-08
 #[test]
 fn ranges_that_overlap_or_end_before_they_start_are_refused() {
     let (bed, storage, home) = filled();
@@ -92,6 +94,7 @@ fn ranges_that_overlap_or_end_before_they_start_are_refused() {
     assert_eq!(refusal.unwrap_err().code(), ErrorCode::INVALID_MESSAGE);
 }
 
+// R6940-7.4.2.1-09
 #[test]
 fn a_dictionary_fetch_without_keys_is_a_wildcard_and_missing_keys_are_synthetic() {
     let (bed, storage, home) = filled();
@@ -110,6 +113,7 @@ fn a_dictionary_fetch_without_keys_is_a_wildcard_and_missing_keys_are_synthetic(
     assert_eq!((&key[..], value.exists), (&b"zz"[..], false));
 }
 
+// R6940-7.4.2.2-04
 #[test]
 fn a_value_nobody_knows_is_synthetic_to_the_byte() {
     let bed = Bed::new();
@@ -125,6 +129,7 @@ fn a_value_nobody_knows_is_synthetic_to_the_byte() {
     assert!(answer.certificates.is_empty());
 }
 
+// R6940-7.4.2.1-05, R6940-7.4.2.1-10, R6940-7.4.2.2-03
 #[test]
 fn a_requester_that_knows_the_generation_gets_no_values() {
     let (bed, storage, home) = filled();
@@ -137,6 +142,7 @@ fn a_requester_that_knows_the_generation_gets_no_values() {
     assert_eq!(values_of(&answer, DataModel::Array).1.len(), 4);
 }
 
+// R6940-7-06, R6940-7.4.1.2-07, R6940-7.4.2.1-04, R6940-7.4.2.2-02
 #[test]
 fn there_is_one_response_a_kind_and_unknown_kinds_are_refused_together() {
     let (bed, storage, home) = filled();
@@ -175,6 +181,7 @@ fn an_answer_fits_its_limit_to_the_byte_or_is_refused() {
     assert_eq!(refusal.code(), ErrorCode::RESPONSE_TOO_LARGE);
 }
 
+// R6940-7.4.3.2-04, R6940-7.4.3.2-05
 #[test]
 fn stat_gives_the_digest_of_length_and_value() {
     let (bed, mut storage, home) = filled();
@@ -206,6 +213,30 @@ fn stat_gives_the_digest_of_length_and_value() {
     assert_eq!(response.values[0].lifetime, LIFETIME);
 }
 
+// R6940-7.4.3.2-05
+#[test]
+fn stat_selects_the_elements_that_fetch_selects() {
+    let (bed, storage, home) = filled();
+    let asked = [(0, 0), (2, 4)];
+    let specifiers =
+        vec![specifier(ARRAY, &ranges(&asked)), specifier(SINGLE, &ModelSpecifier::Single)];
+    let answer = storage.stat(bed.now, &StatReq { resource: home.clone(), specifiers }, None);
+    let answer = StatAns::decode_exact(&Dialect::default(), &answer.unwrap().body).unwrap();
+    let kinds: Vec<_> = answer.kind_responses.iter().map(|response| response.kind).collect();
+    assert_eq!(kinds, [ARRAY, SINGLE]);
+    let element = |metadata: &Bytes| {
+        let value =
+            MetaDataValue::decode_as(&Dialect::default(), DataModel::Array, metadata).unwrap();
+        match value {
+            MetaDataValue::Array { index, value } => (index, value.exists),
+            other => panic!("not an array entry: {other:?}"),
+        }
+    };
+    let values = answer.kind_responses[0].values.iter();
+    let selected: Vec<_> = values.map(|value| element(&value.metadata)).collect();
+    assert_eq!(selected, indices(&bed, &storage, &home, &asked).unwrap());
+}
+
 fn closest(
     bed: &Bed,
     storage: &Storage<MemoryStore>,
@@ -219,6 +250,7 @@ fn closest(
     answer.results.iter().map(|result| result.resource().cloned()).collect()
 }
 
+// R6940-7.4.4-01
 #[test]
 fn find_walks_over_all_resources_of_a_kind() {
     let bed = Bed::new();
@@ -242,6 +274,7 @@ fn find_walks_over_all_resources_of_a_kind() {
     assert_eq!(closest(&bed, &storage, &around, &[SINGLE])[0].as_ref(), expected.first());
 }
 
+// R6940-7-06, R6940-7.4.4.2-03, R6940-7.4.4.2-05
 #[test]
 fn find_gives_zero_for_unknown_kinds_kinds_without_values_and_removed_ones() {
     let (bed, mut storage, home) = filled();
@@ -251,6 +284,7 @@ fn find_gives_zero_for_unknown_kinds_kinds_without_values_and_removed_ones() {
     assert_eq!(found, [None, None, None, Some(home)]);
 }
 
+// R6940-7.4.4.1-03, R6940-7.4.4.2-02
 #[test]
 fn find_refuses_a_kind_asked_twice_and_resources_of_others() {
     let (bed, storage, home) = filled();

@@ -50,6 +50,7 @@ fn fetched(
     (kind.generation, kind.values)
 }
 
+// R6940-6.3.4-06, R6940-7.4.1.1-25, R6940-7.4.1.1-26
 #[test]
 fn a_replica_gets_what_changed_with_real_index_counter_and_the_lifetime_left() {
     let mut bed = Bed::new();
@@ -147,6 +148,7 @@ fn a_walk_goes_on_while_the_storage_changes() {
     assert_eq!(seen, [[0, 0, 0, 0], [0, 0, 0, 2], [0, 0, 0, 3], [0, 0, 0, 4]]);
 }
 
+// R6940-7.4.1.3-04
 #[test]
 fn values_at_their_end_are_not_copied() {
     let mut bed = Bed::new();
@@ -157,6 +159,23 @@ fn values_at_their_end_are_not_copied() {
     bed.wait(Duration::from_millis(9_500));
     assert_eq!(storage.replica_requests(bed.now, &stored, 1, 5000), []);
     assert_eq!(all_copies(&bed, &storage, &whole_ring(), 5000), []);
+}
+
+// R6940-7.4.1.3-03
+#[test]
+fn a_removal_is_copied_like_a_value() {
+    let bed = Bed::new();
+    let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
+    let home = bed.user_resource("alice");
+    bed.store(&mut storage, &alice, &Request::of(&home, SINGLE, 1, single(b"x"))).unwrap();
+    let removal = Request::of(&home, SINGLE, 2, removed());
+    let stored = bed.store(&mut storage, &alice, &removal).unwrap();
+    let batches = storage.replica_requests(bed.now, &stored, 1, 5000);
+    let mut replica = bed.storage();
+    replica.store(bed.now, &bed.sign_copy(&batches[0]), &TestPlace::replica()).unwrap();
+    assert_eq!(fetched(&bed, &replica, &home, SINGLE), fetched(&bed, &storage, &home, SINGLE));
+    let (_, values) = fetched(&bed, &replica, &home, SINGLE);
+    assert!(!values[0].value().data().exists);
 }
 
 #[test]
@@ -175,6 +194,7 @@ fn what_lies_outside_the_range_is_forgotten() {
     assert_eq!(storage.usage().certificates, 1, "that of alice went with her value");
 }
 
+// R6940-7.4.1.1-27, R6940-7.4.1.1-28
 #[test]
 fn a_refused_copy_is_merged_by_storage_time_and_then_taken() {
     let bed = Bed::new();

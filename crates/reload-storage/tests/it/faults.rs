@@ -48,6 +48,7 @@ impl Store for FullDisk {
     }
 }
 
+// R6940-7.4.1.1-04, R6940-7.4.1.1-05
 #[test]
 fn a_failing_store_refuses_and_keeps_the_state_before() {
     let mut bed = Bed::new();

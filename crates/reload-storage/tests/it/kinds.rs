@@ -47,6 +47,7 @@ fn a_kind_that_is_gone_takes_its_values_along() {
     assert_eq!(storage.generation(&home, ARRAY), 0);
 }
 
+// R6940-11.1-51
 #[test]
 fn another_model_or_policy_drops_the_values_and_other_limits_do_not() {
     let bed = Bed::new();
@@ -87,6 +88,7 @@ fn the_values_of_a_revoked_writer_go() {
     assert_eq!(storage.value_count(), 1);
 }
 
+// R6940-7.3-01, R6940-7.3.3-04
 #[test]
 fn kinds_whose_policy_cannot_be_checked_are_not_stored() {
     let bed = Bed::new();

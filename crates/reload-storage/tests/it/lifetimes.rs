@@ -9,6 +9,7 @@ use crate::bed::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+// R6940-7-05, R6940-7-07
 #[test]
 fn a_value_is_gone_at_the_end_of_its_lifetime_even_before_the_sweep() {
     let mut bed = Bed::new();
@@ -99,6 +100,7 @@ fn a_clock_that_is_set_back_does_not_lengthen_a_lifetime() {
     assert_eq!(values[0].lifetime, LIFETIME);
 }
 
+// R6940-7.1-03
 #[test]
 fn a_value_goes_with_the_certificate_of_its_writer() {
     let mut bed = Bed::with_authority();
@@ -113,6 +115,7 @@ fn a_value_goes_with_the_certificate_of_its_writer() {
     assert_eq!(storage.handle_timeout(bed.now), 1);
 }
 
+// R6940-7.4.1.3-04
 #[test]
 fn an_element_at_its_end_is_a_gap_before_the_sweep_too() {
     let mut bed = Bed::new();

@@ -93,6 +93,7 @@ fn the_view_shows_owner_size_and_lifetime() {
     assert_ne!(storage.usage(), Usage::default());
 }
 
+// R6940-11.1-51
 #[test]
 fn what_is_over_a_lowered_limit_may_still_be_replaced_and_shrink() {
     let bed = Bed::new();

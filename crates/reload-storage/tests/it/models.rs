@@ -20,6 +20,7 @@ fn array(
     values.into_iter().map(entry).collect()
 }
 
+// R6940-7.2.2-02, R6940-7.4.1.1-30, R6940-7.4.1.1-32, R6940-8-03
 #[test]
 fn appends_get_the_index_behind_the_last_one_in_order() {
     let bed = Bed::new();
@@ -80,6 +81,7 @@ fn nothing_is_appended_behind_the_last_index() {
     assert_eq!(refusal.code(), ErrorCode::DATA_TOO_LARGE);
 }
 
+// R6940-7.2.3-02, R6940-7.4.1.1-23, R6940-7.4.1.1-31
 #[test]
 fn a_dictionary_keeps_one_value_a_key() {
     let bed = Bed::new();
@@ -95,6 +97,7 @@ fn a_dictionary_keeps_one_value_a_key() {
     assert_eq!(values, [entry(b"k1", b"c"), entry(b"k2", b"b")]);
 }
 
+// R6940-7.2.1-01, R6940-7.4.1.3-01, R6940-7.4.1.3-03
 #[test]
 fn a_removed_value_stays_signed_until_its_lifetime_ends() {
     let mut bed = Bed::new();

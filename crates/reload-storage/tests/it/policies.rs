@@ -28,6 +28,7 @@ fn may(
     }
 }
 
+// R6940-7.3.1-01, R6940-13.5.1-02
 #[test]
 fn user_match_wants_the_resource_of_the_user_name() {
     let bed = Bed::new();
@@ -38,6 +39,7 @@ fn user_match_wants_the_resource_of_the_user_name() {
     assert!(!may(&bed, &alice, SINGLE, &own_node, single(b"x")));
 }
 
+// R6940-7.3.2-01, R6940-13.5.1-02
 #[test]
 fn node_match_wants_the_node_id_that_signed() {
     let bed = Bed::with_authority();
@@ -49,6 +51,7 @@ fn node_match_wants_the_node_id_that_signed() {
     assert!(!may(&bed, &both, NODE, &bed.user_resource("alice"), single(b"x")));
 }
 
+// R6940-7.3.3-01, R6940-7.3.3-02, R6940-7.3.3-03, R6940-13.5.1-02
 #[test]
 fn user_node_match_wants_user_and_key_to_fit() {
     let bed = Bed::with_authority();
@@ -62,6 +65,7 @@ fn user_node_match_wants_user_and_key_to_fit() {
     assert!(!may(&bed, &alice, USER_NODE, &elsewhere, entry(ids[0].as_bytes(), b"x")));
 }
 
+// R6940-7.3.4-01, R6940-7.3.4-03, R6940-9-06, R6940-13.5.1-02
 #[test]
 fn node_multiple_wants_one_byte_from_1_to_the_maximum_behind_the_node_id() {
     let bed = Bed::new();
@@ -76,6 +80,7 @@ fn node_multiple_wants_one_byte_from_1_to_the_maximum_behind_the_node_id() {
     assert!(!may(&bed, &bob, MULTIPLE, &at(&[1]), single(b"x")));
 }
 
+// R6940-7.3.3-02
 #[test]
 fn a_user_node_value_of_another_device_is_refused_though_the_sender_is_the_user() {
     let bed = Bed::with_authority();
@@ -90,6 +95,7 @@ fn a_user_node_value_of_another_device_is_refused_though_the_sender_is_the_user(
     assert_eq!(refusal.code(), ErrorCode::FORBIDDEN);
 }
 
+// R6940-6.3.4-09
 #[test]
 fn a_real_signature_is_stored_with_its_certificate() {
     let bed = Bed::with_authority();

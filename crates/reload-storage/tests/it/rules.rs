@@ -34,6 +34,8 @@ fn assert_refused(
     assert_eq!(storage.usage().values, 1);
 }
 
+// R6940-7.2.1-01, R6940-7.4.1.1-14, R6940-7.4.1.1-21, R6940-7.4.1.1-22, R6940-7.4.1.1-23,
+// R6940-7.4.1.1-24, R6940-7.4.1.1-29, R6940-7.4.1.2-02, R6940-10.4-01
 #[test]
 fn a_good_request_is_stored_and_counts_up() {
     let (bed, mut storage, resource) = with_old();
@@ -47,6 +49,7 @@ fn a_good_request_is_stored_and_counts_up() {
     assert_eq!(answer.kind_responses[0].replicas, replicas);
 }
 
+// R6940-7.4.1.1-07
 #[test]
 fn an_original_store_needs_the_responsible_peer() {
     let (bed, mut storage, resource) = with_old();
@@ -55,6 +58,7 @@ fn an_original_store_needs_the_responsible_peer() {
     assert_refused(&bed, &storage, result, ErrorCode::NOT_FOUND);
 }
 
+// R6940-7.3-04, R6940-7.4.1.1-08, R6940-7.4.1.1-13
 #[test]
 fn a_copy_needs_a_plausible_sender() {
     let (bed, mut storage, resource) = with_old();
@@ -65,6 +69,7 @@ fn a_copy_needs_a_plausible_sender() {
     storage.store(bed.now, &request, &TestPlace::replica()).expect("this one is plausible");
 }
 
+// R6940-7.4.1.1-03
 #[test]
 fn a_kind_occurs_once() {
     let (bed, mut storage, resource) = with_old();
@@ -73,6 +78,7 @@ fn a_kind_occurs_once() {
     assert_refused(&bed, &storage, result, ErrorCode::INVALID_MESSAGE);
 }
 
+// R6940-7.4.1.1-09, R6940-7.4.1.2-07
 #[test]
 fn all_unknown_kinds_are_listed() {
     let (bed, mut storage, resource) = with_old();
@@ -89,6 +95,7 @@ fn all_unknown_kinds_are_listed() {
     assert_refused(&bed, &storage, result, ErrorCode::UNKNOWN_KIND);
 }
 
+// R6940-7.3-02, R6940-7.4.1.1-11
 #[test]
 fn the_signer_of_a_value_must_be_authorised() {
     let (bed, mut storage, resource) = with_old();
@@ -98,6 +105,7 @@ fn the_signer_of_a_value_must_be_authorised() {
     assert_refused(&bed, &storage, result, ErrorCode::FORBIDDEN);
 }
 
+// R6940-7.3-03
 #[test]
 fn the_signer_of_a_copied_value_must_be_authorised() {
     let (bed, mut storage, resource) = with_old();
@@ -107,6 +115,7 @@ fn the_signer_of_a_copied_value_must_be_authorised() {
     assert_refused(&bed, &storage, result, ErrorCode::FORBIDDEN);
 }
 
+// R6940-7.3-02, R6940-7.4.1.1-12
 #[test]
 fn the_sender_of_an_original_store_must_be_authorised() {
     let (bed, mut storage, resource) = with_old();
@@ -116,6 +125,7 @@ fn the_sender_of_an_original_store_must_be_authorised() {
     assert_refused(&bed, &storage, result, ErrorCode::FORBIDDEN);
 }
 
+// R6940-10.4-04, R6940-10.4-06
 #[test]
 fn the_sender_of_a_copy_needs_no_right_of_its_own() {
     let (bed, mut storage, resource) = with_old();
@@ -125,6 +135,7 @@ fn the_sender_of_a_copy_needs_no_right_of_its_own() {
     assert_eq!(bed.single(&storage, &resource), Some(Bytes::from_static(b"new")));
 }
 
+// R6940-7.4.1.1-14, R6940-7.4.1.2-03, R6940-7.4.1.2-04
 #[test]
 fn a_generation_counter_too_low_or_too_high_is_answered_with_the_right_ones() {
     let (bed, mut storage, resource) = with_old();
@@ -148,6 +159,7 @@ fn a_generation_counter_too_low_or_too_high_is_answered_with_the_right_ones() {
     }
 }
 
+// R6940-7.4.1.1-14
 #[test]
 fn the_present_generation_counter_is_accepted() {
     let (bed, mut storage, resource) = with_old();
@@ -156,6 +168,7 @@ fn the_present_generation_counter_is_accepted() {
     assert_eq!(stored.kinds[0].generation, 2);
 }
 
+// R6940-7.4.1.1-15, R6940-7.4.1.1-16, R6940-10.4-06
 #[test]
 fn a_copy_sets_the_generation_counter_even_to_a_lower_one() {
     let (bed, mut storage, resource) = with_old();
@@ -169,6 +182,7 @@ fn a_copy_sets_the_generation_counter_even_to_a_lower_one() {
     }
 }
 
+// R6940-7.4.1.1-17
 #[test]
 fn a_copy_with_generation_counter_0_is_refused() {
     let (bed, mut storage, resource) = with_old();
@@ -176,6 +190,7 @@ fn a_copy_with_generation_counter_0_is_refused() {
     assert_refused(&bed, &storage, result, ErrorCode::INVALID_MESSAGE);
 }
 
+// R6940-7-02, R6940-7.4.1.1-18, R6940-13.5.3-02
 #[test]
 fn an_equal_or_older_storage_time_is_refused() {
     let (bed, mut storage, resource) = with_old();
@@ -189,6 +204,7 @@ fn an_equal_or_older_storage_time_is_refused() {
     }
 }
 
+// R6940-13.5.3-02
 #[test]
 fn the_identical_value_is_accepted_without_effect() {
     let (mut bed, mut storage, resource) = with_old();
@@ -202,6 +218,7 @@ fn the_identical_value_is_accepted_without_effect() {
     assert_eq!(storage.counters().unchanged, 1);
 }
 
+// R6940-7.4.1.1-19, R6940-7.4.1.2-06, R6940-13.5.2-01
 #[test]
 fn a_value_of_max_size_is_stored_and_one_byte_more_is_not() {
     let (bed, mut storage, resource) = with_old();
@@ -213,6 +230,7 @@ fn a_value_of_max_size_is_stored_and_one_byte_more_is_not() {
     bed.store(&mut storage, &alice, &fits).unwrap();
 }
 
+// R6940-7.4.1.1-19
 #[test]
 fn max_count_counts_entries_and_not_indices() {
     let (bed, mut storage, resource) = with_old();
@@ -229,6 +247,7 @@ fn max_count_counts_entries_and_not_indices() {
     bed.store(&mut storage, &alice, &replace).expect("replacing needs no room");
 }
 
+// R6940-7.4.1.1-04, R6940-7.4.1.1-05
 #[test]
 fn when_the_second_kind_fails_the_first_is_unchanged() {
     let (bed, mut storage, resource) = with_old();

@@ -33,6 +33,7 @@ fn all_requests(usage: &mut CertificateStore, now: Now) -> Vec<(EntryId, Request
     std::iter::from_fn(|| usage.poll_request(now)).collect()
 }
 
+// R6940-8-01, R6940-8-03, R6940-11.3.1-06
 #[test]
 fn looks_before_it_stores_under_both_names() {
     let now = start();

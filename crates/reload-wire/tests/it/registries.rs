@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use reload_wire::{
-    Decode, Destination, Dialect, Encode, EncodeError, ErrorCode, Fault, ForwardingHeader,
+    Decode, Destination, Dialect, Encode, EncodeError, ErrorCode, Fault, FindReq, ForwardingHeader,
     ForwardingOption, JoinReq, KindId, MessageCode, MessageContents, MessageExtension, NodeId,
-    NodeIdLength, OverlayLinkType, PingReq, ProbeInformationType,
+    NodeIdLength, OverlayLinkType, PingReq, ProbeInformationType, ResourceId,
 };
 
 fn named<T>(all: impl Iterator<Item = T>, name: impl Fn(&T) -> &'static str) -> Vec<&'static str> {
@@ -204,4 +204,15 @@ fn no_node_id_of_all_zeros_is_read_or_written() {
     assert_eq!(error.field(), "header.destination_list.node_id");
     header[40] = 1;
     assert!(ForwardingHeader::decode_exact(&Dialect::default(), &header).is_ok());
+}
+
+// R6940-7.4.4.1-02
+#[test]
+fn a_find_names_each_kind_once() {
+    let resource = ResourceId::new(&[1; 16]).unwrap();
+    let find = |kinds: &[KindId]| FindReq { resource: resource.clone(), kinds: kinds.to_vec() };
+    let (one, other) = (KindId::TURN_SERVICE, KindId::CERTIFICATE_BY_NODE);
+    assert!(find(&[one, other]).to_bytes().is_ok());
+    let twice = find(&[one, other, one]).to_bytes();
+    assert_eq!(twice, Err(EncodeError::NotAllowed { field: "find_req.kinds" }));
 }
