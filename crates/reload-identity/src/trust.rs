@@ -91,7 +91,9 @@ impl Trust {
     pub fn renewed(&self, configuration: &Configuration) -> Result<Self, TrustError> {
         let trust = Self::new(configuration, self.leniency)?;
         #[cfg(feature = "simulation")]
-        let trust = Self { simulation: self.simulation, ..trust };
+        if self.simulation {
+            return Ok(trust.for_simulation());
+        }
         Ok(trust)
     }
 

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reload_config::{Configuration, KindBlock, OverlayDocument, ReadOptions, sequence_newer};
-use reload_identity::{ConfigurationError, Signers, Trust, verify_configuration, verify_kind};
+use reload_identity::{
+    ConfigurationError, Signers, Trust, VerifyError, verify_configuration, verify_kind,
+};
 use reload_storage::Store;
 use reload_topology::{Input, Topology};
 use reload_wire::{
@@ -204,8 +206,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// What the new configuration says about certificates, if this node can live with it.
     fn trust_of(&self, now: Now, configuration: &Configuration) -> Result<Trust, String> {
         configuration.check_usable().map_err(|error| error.to_string())?;
-        let trust =
-            Trust::new(configuration, self.trust.leniency()).map_err(|error| error.to_string())?;
+        let trust = self.trust.renewed(configuration).map_err(|error| error.to_string())?;
         let own = self.credentials.certificate();
         let intermediates = own.chain().to_vec();
         trust.check(own.der(), &intermediates, now.wall).map_err(|error| error.to_string())?;
@@ -221,16 +222,20 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.topology.handle_input(now, Input::Leave);
     }
 
-    /// Closes the links of nodes whose certificate no longer holds.
+    /// Closes the links of nodes whose certificate no longer holds. With other roots than before,
+    /// each is checked anew.
     fn drop_distrusted(&mut self, now: Now) {
-        let distrusted: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| self.trust.still_valid(&link.certificate, now.wall).is_err())
-            .map(|(id, _)| id)
-            .collect();
-        for link in distrusted {
-            self.close_link(now, link, "its certificate is not valid in the new configuration");
+        let links: Vec<LinkId> = self.links.iter().map(|(link, _)| link).collect();
+        for link in links {
+            let Some(entry) = self.links.get_mut(link) else { continue };
+            let mut held = self.trust.still_valid(&entry.certificate, now.wall);
+            if held == Err(VerifyError::OtherTrust) {
+                let (der, chain) = (entry.certificate.der(), entry.certificate.chain());
+                held = self.trust.check(der, chain, now.wall).map(|again| entry.certificate = again);
+            }
+            if held.is_err() {
+                self.close_link(now, link, "its certificate is not valid in the new configuration");
+            }
         }
     }
 

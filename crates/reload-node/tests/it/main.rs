@@ -1,0 +1,18 @@
+//! The node as a whole: real nodes in memory in virtual time, and one node to which the test itself
+//! plays the others, with messages that it builds and signs. No network, no chance, no waiting.
+
+mod actor;
+mod anything;
+mod attaching;
+mod bench;
+mod bootstrapping;
+mod configuring;
+mod desk;
+mod forwarding;
+mod fragmenting;
+mod linking;
+mod overlay;
+mod requesting;
+mod responding;
+mod several_ids;
+mod storing;
