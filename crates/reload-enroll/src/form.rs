@@ -150,7 +150,7 @@ fn text(parts: &[Part<'_>], name: &'static str) -> Result<Option<String>, FormEr
     Ok(Some(text.to_owned()))
 }
 
-/// The DER of a CSR that came as DER (first byte SEQUENCE), as PEM, or as base64.
+/// The DER of a CSR that came as DER, as PEM, or as base64; its first byte is that of a SEQUENCE.
 fn csr_der(value: &[u8], base64: bool) -> Result<Vec<u8>, FormError> {
     const SEQUENCE: u8 = 0x30; // '0' in ASCII; base64 of a SEQUENCE starts with 'M'
     let value = value.trim_ascii_start();
@@ -166,7 +166,8 @@ fn csr_der(value: &[u8], base64: bool) -> Result<Vec<u8>, FormError> {
         .skip_while(|line| line.starts_with("-----BEGIN"))
         .take_while(|line| !line.starts_with("-----END"))
         .collect();
-    base64_bytes(content.as_bytes()).ok_or(FormError::Field("csr"))
+    let der = base64_bytes(content.as_bytes()).filter(|der| der.first() == Some(&SEQUENCE));
+    der.ok_or(FormError::Field("csr"))
 }
 
 fn base64_bytes(value: &[u8]) -> Option<Vec<u8>> {

@@ -91,6 +91,7 @@ fn unreadable_fields_are_refused() {
     assert_eq!(read(&[]), Err(FormError::NoCsr));
     assert_eq!(read(&[(CSR_HEADERS, b"\xff\xfe")]), Err(FormError::Field("csr")));
     assert_eq!(read(&[(CSR_HEADERS, b"no base64!")]), Err(FormError::Field("csr")));
+    assert_eq!(read(&[(CSR_HEADERS, b"YWxpY2U=")]), Err(FormError::Field("csr")), "no DER");
     assert_eq!(read(&[(CSR_HEADERS, CSR), (CSR_HEADERS, CSR)]), Err(FormError::Repeated("csr")));
     let name = "Content-Disposition: form-data; name=\"username\"";
     assert_eq!(read(&[(CSR_HEADERS, CSR), (name, b"\xff")]), Err(FormError::Field("username")));
