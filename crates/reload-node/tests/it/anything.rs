@@ -41,8 +41,11 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(link, actor, code, body, to, via, ttl, id)| {
                 Happening::Message { link, actor, code, body, to, via, ttl, id }
             }),
-        (link, actor.clone(), any::<u8>())
-            .prop_map(|(link, actor, id)| Happening::Attach { link, actor, id }),
+        (link, actor.clone(), any::<u8>()).prop_map(|(link, actor, id)| Happening::Attach {
+            link,
+            actor,
+            id
+        }),
         actor.clone().prop_map(Happening::WantLink),
         actor.prop_map(Happening::Ping),
         (0..20_000_u16).prop_map(Happening::Pass),
@@ -51,7 +54,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 fn name(link: u8) -> LinkId {
     let number = u64::from(link / 2);
-    if link % 2 == 0 { LinkId::planned(number) } else { LinkId::accepted(number) }
+    if link.is_multiple_of(2) { LinkId::planned(number) } else { LinkId::accepted(number) }
 }
 
 fn place(bench: &Bench, to: u8) -> Destination {
@@ -113,7 +116,7 @@ fn happen(bench: &mut Bench, happening: Happening) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_happens_makes_it_panic_stall_or_grow(

@@ -244,8 +244,7 @@ fn an_attach_request_is_refused_for_each_thing_that_is_wrong_with_it() {
 fn candidates_of_unknown_types_are_skipped_and_the_best_comes_first() {
     let (mut bench, way) = with_way();
     let peer = bench.actor(1);
-    let candidates =
-        vec![candidate(OverlayLinkType(2), 1), candidate(TLS, 2), candidate(TLS, 3)];
+    let candidates = vec![candidate(OverlayLinkType(2), 1), candidate(TLS, 2), candidate(TLS, 3)];
     let draft = theirs(&peer, &bench, |body| body.candidates = candidates);
     hear(&mut bench, way, &peer, &draft); // E53
     let ports: Vec<u16> = bench.connecting[0].1.addresses.iter().map(SocketAddr::port).collect();

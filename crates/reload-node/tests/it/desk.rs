@@ -5,9 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use reload_topology::{
-    Action, Input, Phase, RequestToken, Route, Target, Topology, View, Wakeup,
-};
+use reload_topology::{Action, Input, Phase, RequestToken, Route, Target, Topology, View, Wakeup};
 use reload_wire::{ErrorCode, NodeId, Now, ResourceId};
 
 /// What it says, and what it was told.

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use reload_node::Role;
-use reload_wire::{
-    Destination, ErrorCode, ForwardingOption, MessageCode, NodeId, ResourceId,
-};
+use reload_wire::{Destination, ErrorCode, ForwardingOption, MessageCode, NodeId, ResourceId};
 
 use crate::bench::{Bench, Making};
 

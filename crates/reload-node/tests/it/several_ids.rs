@@ -76,8 +76,7 @@ fn a_dialled_link_is_bound_to_the_node_that_sent_the_attach() {
     let mut bench = Bench::new();
     let (_, way) = bench.linked(1);
     let from = two(&bench);
-    let body =
-        attach_body(b"passive", vec![candidate(OverlayLinkType::TLS_TCP_FH_NO_ICE, 7)]);
+    let body = attach_body(b"passive", vec![candidate(OverlayLinkType::TLS_TCP_FH_NO_ICE, 7)]);
     let draft = from.request(bench.here(), MessageCode::ATTACH_REQUEST, &body);
     bench.hear(way, &from, &draft);
     let gather = bench.gathering.pop().expect("it asks for its addresses");
@@ -125,10 +124,8 @@ fn a_node_with_two_node_ids_shows_which_it_uses_and_hears_answers_to_both() {
     let (peer, link) = bench.linked(1);
     let ping = bench.only(link);
     assert_eq!(ping.contents.code, MessageCode::PING_REQUEST);
-    let id = bench.ask(reload_node::Request::Ping {
-        to: vec![Destination::Node(peer.id)],
-        padding: 0,
-    });
+    let id =
+        bench.ask(reload_node::Request::Ping { to: vec![Destination::Node(peer.id)], padding: 0 });
     let request = bench.only(link);
     let answer = peer.answer(&request, &PingAns { response_id: 1, time: UnixTime(1) });
     bench.hear(link, &peer, &answer.to(&[Destination::Node(ids()[0])]));

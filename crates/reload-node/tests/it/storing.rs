@@ -139,6 +139,7 @@ fn a_store_elsewhere_is_not_found_and_a_strange_replica_forbidden() {
     bench.hear(link, &from, &request(&from, &body).to(&here));
     assert_eq!(bench.refusal(link), ErrorCode::NOT_FOUND); // E68
     body.replica_number = 1;
+    body.kind_data[0].generation_counter = 1;
     bench.hear(link, &from, &request(&from, &body).to(&here).number(2));
     assert_eq!(bench.refusal(link), ErrorCode::FORBIDDEN); // E68
     bench.desk.0.borrow_mut().admits_replica = true;
