@@ -83,6 +83,26 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.storage.copy_range(range, 1, self.copy_room())
     }
 
+    /// Offers the values of which this peer holds copies to the peers responsible for them, as far as
+    /// they are predecessors: for a peer that has read values back from its disk. Who has something
+    /// newer refuses, and what it has comes here (section 7.4.1.1).
+    pub fn offer_replicas(&mut self, now: Now) {
+        let view = self.topology.view();
+        let mut around = view.predecessors;
+        // Where the last one's range starts is not known, unless the ring is closed.
+        if around.last().is_some_and(|last| view.successors.first() == Some(last)) {
+            around.push(self.node_id);
+        }
+        let place = |node: &NodeId| ResourceId::new(node.as_bytes()).ok();
+        for pair in around.windows(2) {
+            let &[owner, before] = pair else { continue };
+            if let (Some(after), Some(through)) = (place(&before), place(&owner)) {
+                let cursor = self.cursor_of(&Range { after, through });
+                self.begin_copy(now, None, owner, Some(cursor), VecDeque::new());
+            }
+        }
+    }
+
     /// Sends the next batches, up to the window; ends the copy when nothing is left.
     fn continue_copy(&mut self, now: Now, number: u64) {
         while let Some(batch) = self.next_batch(now, number) {

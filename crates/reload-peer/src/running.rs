@@ -10,14 +10,14 @@ use reload_config::Configuration;
 use reload_identity::VerifiedCertificate;
 use reload_net::{NodeHandle, RequestFailure, Snapshot, Stopped};
 use reload_node::{Node, Request, RequestError, Response};
-use reload_storage::MemoryStore;
+use reload_store::{PersistentStore, WriterStatus};
 use reload_wire::{Destination, NodeId, ResourceId};
 
 use crate::control::Failure;
 use crate::names::ResourceName;
 
 /// The node of this program.
-pub(crate) type PeerNode = Node<Chord, MemoryStore>;
+pub(crate) type PeerNode = Node<Chord, PersistentStore>;
 
 /// A running node. Cheap to clone.
 #[derive(Clone)]
@@ -121,6 +121,15 @@ impl Running {
     /// The node has stopped.
     pub(crate) async fn connected_peers(&self) -> Result<Vec<(NodeId, SocketAddr)>, Failure> {
         self.handle.with(|node, _| node.connected_peers()).await.map_err(stopped)
+    }
+
+    /// How the values come to the disk; nothing happens there if they are in memory alone.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub(crate) async fn store_status(&self) -> Result<WriterStatus, Failure> {
+        let status = |node: &mut PeerNode, _| node.storage().store_ref().status();
+        Ok(self.handle.with(status).await.map_err(stopped)?.unwrap_or_default())
     }
 
     /// The Resource-ID that a RESOURCE-NAME means in this overlay.

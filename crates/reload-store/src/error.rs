@@ -10,7 +10,7 @@ use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionErro
 #[non_exhaustive]
 pub enum DiskError {
     /// What the file holds is no store of ours, or no longer.
-    #[error("damaged: {0}")]
+    #[error("{0}")]
     Damaged(String),
     /// Another process has it open.
     #[error("in use by another process")]

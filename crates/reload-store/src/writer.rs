@@ -188,7 +188,7 @@ impl Work {
 
     fn write(&mut self, pending: Option<&Pending>) -> Result<(), DiskError> {
         let Some(pending) = pending else {
-            return Err(DiskError::damaged("the file was lost; waiting for all values"));
+            return Err(DiskError::damaged("the file was damaged; waiting for all values"));
         };
         if pending.is_empty() {
             return Ok(());

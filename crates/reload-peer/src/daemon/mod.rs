@@ -2,8 +2,10 @@
 
 mod events;
 mod load;
+mod refresh;
 mod skew;
 mod start;
+mod store;
 mod usage;
 
 pub(crate) use events::note_event;
@@ -18,9 +20,10 @@ use std::time::Duration;
 use crate::cli::PeerArgs;
 use crate::commands::home_directory;
 use crate::control::{ControlListener, serve};
-use crate::home::{Home, PEERS};
+use crate::home::{Home, PEERS, STORE};
 use crate::print;
 use crate::running::Running;
+use crate::source::Source;
 use crate::stop::Stop;
 use crate::units::now;
 use anyhow::bail;
@@ -28,6 +31,7 @@ use reload_config::{Configuration, DEFAULT_PORT};
 use reload_net::CryptoPool;
 
 use events::{Ended, Watch};
+use refresh::Refresh;
 
 /// A node that cannot leave in good order within this time stops all the same.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -40,6 +44,12 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     let home = Home::open(&home_directory(&arguments.home)?)?;
     let mut stop = Stop::new()?;
     let _lock = home.lock()?;
+    let source = Source::of(&home)?;
+    if let Some(source) = &source
+        && let Err(error) = refresh::renew_expired(&home, source).await
+    {
+        tracing::warn!("the configuration has expired, and no new one can be had: {error:#}");
+    }
     let loaded = load(&home, now().wall)?;
     warn_of_key_log(&arguments);
     let options = options(&home, &arguments, &loaded.configuration.configuration)?;
@@ -48,14 +58,19 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     let listener = ControlListener::bind(home.directory())?;
     let control = tokio::spawn(serve(listener, Arc::new(node.clone())));
     let mut watch = Watch::new(&node, &home)?;
+    let interval = Duration::from_secs(arguments.config_interval.into());
+    let refresh = source.map(|source| Refresh::new(node.clone(), source, interval));
+    let refresh = refresh.map(|refresh| tokio::spawn(refresh.run()));
     let joined = async {
         watch.joined().await?;
         print_ready(&node, json)?;
         let usage = tokio::spawn(keep_certificate_stored(node.clone()));
         let skew = tokio::spawn(skew::warn_of_clock(node.clone()));
+        let offer = tokio::spawn(store::offer_kept(node.clone()));
         let ended = watch.run().await;
         usage.abort();
         skew.abort();
+        offer.abort();
         ended
     };
     let ended = tokio::select! {
@@ -63,6 +78,9 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
         () = stop.wait() => Ok(Ended::Told),
     };
     control.abort();
+    if let Some(refresh) = refresh {
+        refresh.abort();
+    }
     let peers = node.connected_peers().await.unwrap_or_default();
     leave(&node, &mut stop).await;
     if !peers.is_empty() {
@@ -110,6 +128,7 @@ fn options(
         first: arguments.first,
         client: arguments.client,
         keylog: arguments.keylog.clone(),
+        store: (!arguments.client).then(|| home.path(STORE)),
     })
 }
 

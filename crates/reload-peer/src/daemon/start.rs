@@ -8,9 +8,9 @@ use anyhow::Context;
 use reload_chord::{Chord, ChordConfig};
 use reload_net::{Bound, CryptoPool, Settings, TlsIdentity, key_log_from};
 use reload_node::{Limits, Node, Role, Setup, Start};
-use reload_storage::MemoryStore;
 
 use super::load::Loaded;
+use super::store::open_store;
 use crate::running::Running;
 use crate::units::now;
 
@@ -29,6 +29,8 @@ pub(crate) struct NodeOptions {
     pub client: bool,
     /// Where TLS secrets go.
     pub keylog: Option<PathBuf>,
+    /// The directory of the stored values; they are kept in memory alone without one.
+    pub store: Option<PathBuf>,
 }
 
 /// Binds and starts. The node is on its way into the overlay when this returns.
@@ -42,6 +44,9 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Running> {
     let Loaded { configuration, trust, credentials } = loaded;
     let trust = Arc::new(trust);
+    let seed = random_seed()?;
+    let chord = chord(&configuration.configuration, &credentials, &options, seed)?;
+    let store = open_store(options.store.as_deref(), &configuration, &trust, &chord)?;
     let key_log = key_log_from(options.keylog.as_deref())?;
     let identity = TlsIdentity::new(&credentials, Arc::clone(&trust), key_log)?;
     let settings = Settings {
@@ -50,9 +55,7 @@ pub(crate) async fn start(
         ..Settings::default()
     };
     let bound = Bound::new(settings, identity, pool).await?;
-    let seed = random_seed()?;
     let role = if options.client { Role::Client } else { Role::Peer };
-    let chord = chord(&configuration.configuration, &credentials, &options, seed)?;
     let plain = Arc::new(configuration.configuration.clone());
     let certificate = Arc::clone(credentials.certificate());
     // A node does not look for itself.
@@ -61,7 +64,7 @@ pub(crate) async fn start(
     let bootstrap = bootstrap.filter(|address| !own.contains(address)).collect();
     let credentials = Arc::new(credentials);
     let setup = Setup { credentials, configuration, trust, role, seed, limits: Limits::default() };
-    let node = Node::new(now(), setup, chord, MemoryStore::new());
+    let node = Node::new(now(), setup, chord, store);
     let handle = bound.run(node, Start { bootstrap, first: options.first });
     Ok(Running::new(handle, certificate, plain))
 }

@@ -29,10 +29,14 @@ pub(crate) const KEY: &str = "node.key";
 pub(crate) const CERTIFICATE: &str = "node.crt";
 /// The label of this device at the enrollment server.
 pub(crate) const DEVICE: &str = "device";
+/// Where the configuration came from and where new ones are.
+pub(crate) const SOURCE: &str = "source";
 /// Peers that were connected.
 pub(crate) const PEERS: &str = "peers";
 /// The control socket of the running daemon.
 pub(crate) const SOCKET: &str = "control.sock";
+/// The directory of the stored values.
+pub(crate) const STORE: &str = "store";
 /// Held by the running daemon.
 pub(crate) const LOCK: &str = "lock";
 

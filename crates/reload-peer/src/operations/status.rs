@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reload_net::{LinkSnapshot, Snapshot};
 use reload_node::{Counters, LinkStatus, Status};
+use reload_store::WriterStatus;
 use reload_topology::{Phase, View};
 use reload_wire::NodeId;
 
@@ -20,6 +21,7 @@ const LINK_TYPE: &str = "TLS-TCP-FH-NO-ICE";
 /// The node has stopped.
 pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
     let Snapshot { status, links, listening, connections_refused } = node.snapshot().await?;
+    let store = node.store_status().await?;
     let notes = node.notes();
     let configuration = notes.configuration;
     let View { phase, predecessors, successors, fingers, responsible } = status.view.clone();
@@ -43,7 +45,7 @@ pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
         resources: status.resources,
         values: status.values,
         stored_bytes: status.stored_bytes,
-        counters: counters(&status.counters, connections_refused),
+        counters: counters(&status.counters, connections_refused, &store),
     })
 }
 
@@ -83,7 +85,11 @@ fn link_entry(known: &LinkStatus, seen: Option<&LinkSnapshot>) -> LinkEntry {
     }
 }
 
-fn counters(counters: &Counters, connections_refused: u64) -> BTreeMap<String, u64> {
+fn counters(
+    counters: &Counters,
+    connections_refused: u64,
+    store: &WriterStatus,
+) -> BTreeMap<String, u64> {
     let all = [
         ("received", counters.received),
         ("sent", counters.sent),
@@ -101,6 +107,9 @@ fn counters(counters: &Counters, connections_refused: u64) -> BTreeMap<String, u
         ("stray", counters.stray),
         ("overload", counters.overload),
         ("connections_refused", connections_refused),
+        ("store_unwritten", u64::try_from(store.pending).unwrap_or(u64::MAX)),
+        ("store_commits", store.commits),
+        ("store_failures", store.failures),
     ];
     all.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
