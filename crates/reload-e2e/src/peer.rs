@@ -63,6 +63,21 @@ impl Peer {
         }
     }
 
+    /// The same home for commands alone: it does not run, whether or not the peer does.
+    #[must_use]
+    pub fn for_commands(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            home: self.home.clone(),
+            programs: self.programs.clone(),
+            keylogs: self.keylogs.clone(),
+            node_id: self.node_id.clone(),
+            address: self.address,
+            starts: 0,
+            process: None,
+        }
+    }
+
     /// The part of the user name before the @.
     #[must_use]
     pub fn name(&self) -> &str {
