@@ -7,8 +7,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reload_wire::{NodeId, TransactionId};
 
-/// The maximum request lifetime (section 3).
-pub(crate) const REQUEST_LIFETIME: Duration = Duration::from_secs(15);
+use crate::transactions::TRANSMISSIONS;
+
+/// The maximum request lifetime: overlay-reliability-timer for each transmission (section 3).
+pub(crate) fn request_lifetime(reliability_timer: Duration) -> Duration {
+    reliability_timer * u32::from(TRANSMISSIONS)
+}
 
 /// The signer of a request and its transaction id.
 pub(crate) type AnswerKey = (NodeId, TransactionId);
@@ -39,15 +43,15 @@ impl Answers {
         self.known.get(key)
     }
 
-    /// Notes that a request is being worked on.
-    pub(crate) fn begin(&mut self, now: Instant, key: AnswerKey) {
+    /// Notes that a request is being worked on; it is remembered until then.
+    pub(crate) fn begin(&mut self, until: Instant, key: AnswerKey) {
         if self.order.len() >= self.bound
             && let Some((_, oldest)) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
         self.known.insert(key, Remembered::Pending);
-        self.order.push_back((now + REQUEST_LIFETIME, key));
+        self.order.push_back((until, key));
     }
 
     /// Notes the answer to a request that is remembered.
@@ -78,19 +82,27 @@ mod tests {
         (NodeId::new(&[byte; 16]).expect("16 bytes"), TransactionId(7))
     }
 
+    // R6940-3-02
+    #[test]
+    fn a_request_lives_for_five_reliability_timers() {
+        assert_eq!(request_lifetime(Duration::from_millis(3000)), Duration::from_secs(15));
+        assert_eq!(request_lifetime(Duration::from_millis(200)), Duration::from_secs(1));
+    }
+
     #[test]
     #[allow(clippy::disallowed_methods)]
     fn an_answer_lives_for_the_request_lifetime_and_the_oldest_makes_room() {
         let start = Instant::now();
+        let until = start + request_lifetime(Duration::from_secs(3));
         let mut answers = Answers::new(2);
-        answers.begin(start, key(1));
-        answers.begin(start, key(2));
+        answers.begin(until, key(1));
+        answers.begin(until, key(2));
         answers.answer(&key(1), &Bytes::from_static(b"yes"));
         assert!(matches!(answers.get(&key(1)), Some(Remembered::Answered(_))));
-        answers.begin(start, key(3));
+        answers.begin(until, key(3));
         assert!(answers.get(&key(1)).is_none());
-        assert_eq!(answers.expire(start + Duration::from_secs(14)), Some(start + REQUEST_LIFETIME));
-        assert_eq!(answers.expire(start + REQUEST_LIFETIME), None);
+        assert_eq!(answers.expire(start + Duration::from_secs(14)), Some(until));
+        assert_eq!(answers.expire(start + Duration::from_secs(15)), None);
         assert!(answers.get(&key(2)).is_none());
     }
 }

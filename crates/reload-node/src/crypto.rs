@@ -8,7 +8,7 @@ use bytes::Bytes;
 use reload_identity::{Checked, CredentialsError, VerifyError, VerifyJob};
 use reload_storage::Store;
 use reload_topology::Topology;
-use reload_wire::{MessageCode, MessageParts, Now, ResourceId, TransactionId};
+use reload_wire::{MessageCode, MessageParts, Now, ResourceId, TransactionId, UnixTime};
 
 use crate::deliver::Caller;
 use crate::forward::Origin;
@@ -68,6 +68,16 @@ pub(crate) struct Crypto {
     /// The queue in which the job of a check stands.
     place: BTreeMap<JobId, Option<LinkId>>,
     seals: VecDeque<Signing>,
+    /// The storage time given to the last own value.
+    stored: UnixTime,
+}
+
+impl Crypto {
+    /// The time of values that are signed now: later than that of any before (section 13.5.3).
+    fn storage_time(&mut self, now: UnixTime) -> UnixTime {
+        self.stored = now.max(UnixTime(self.stored.0.saturating_add(1)));
+        self.stored
+    }
 }
 
 impl<T: Topology, S: Store> Node<T, S> {
@@ -109,6 +119,10 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.counters.overload += 1;
             return;
         }
+        let now = match content {
+            Content::Store { .. } => Now { wall: self.crypto.storage_time(now.wall), ..now },
+            Content::Ready { .. } => now,
+        };
         let sealing = Sealing {
             credentials: Arc::clone(&self.credentials),
             overlay: self.overlay,

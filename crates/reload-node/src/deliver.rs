@@ -9,7 +9,7 @@ use reload_wire::{
     NodeId, Now, ResourceId, TransactionId,
 };
 
-use crate::answers::{REQUEST_LIFETIME, Remembered};
+use crate::answers::{Remembered, request_lifetime};
 use crate::crypto::Check;
 use crate::forward::{DESTINATION_CRITICAL, Origin, copied_options};
 use crate::fragments::{FragmentKey, NoRoom};
@@ -114,8 +114,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         let answer = self.transactions.get(header.transaction_id).is_some();
         let key = FragmentKey { transaction: header.transaction_id, answer };
-        self.timers.set_once(Timer::Fragments, now.mono + REQUEST_LIFETIME);
-        match self.fragments.take(now.mono, key, origin, &header, &rest) {
+        let until = now.mono + request_lifetime(self.configuration.overlay_reliability_timer);
+        self.timers.set_once(Timer::Fragments, until);
+        match self.fragments.take(until, key, origin, &header, &rest) {
             Ok(whole) => whole,
             Err(NoRoom) => {
                 self.counters.overload += 1;
@@ -192,7 +193,8 @@ impl<T: Topology, S: Store> Node<T, S> {
                 true
             }
             None => {
-                self.answers.begin(now.mono, key);
+                let timer = self.configuration.overlay_reliability_timer;
+                self.answers.begin(now.mono + request_lifetime(timer), key);
                 if let Some(at) = self.answers.expire(now.mono) {
                     self.timers.set_once(Timer::Answers, at);
                 }

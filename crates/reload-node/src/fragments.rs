@@ -6,7 +6,6 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use reload_wire::{ForwardingHeader, TransactionId};
 
-use crate::answers::REQUEST_LIFETIME;
 use crate::forward::Origin;
 use crate::originate::size_of;
 
@@ -62,10 +61,10 @@ impl Fragments {
         self.largest = largest;
     }
 
-    /// Takes one part.
+    /// Takes one part; the first of a message says until when the others are waited for.
     pub(crate) fn take(
         &mut self,
-        now: Instant,
+        until: Instant,
         key: FragmentKey,
         origin: Origin,
         header: &ForwardingHeader,
@@ -86,7 +85,7 @@ impl Fragments {
             total: None,
             header: header.clone(),
             origin,
-            until: now + REQUEST_LIFETIME,
+            until,
             held: 0,
         });
         if !set.accepts(header, end, rest) {
