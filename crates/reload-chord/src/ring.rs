@@ -85,6 +85,7 @@ mod tests {
         assert_eq!(resource_id(b"abc").to_string(), expected);
     }
 
+    // R6940-6.4.2.5.2-02
     #[test]
     fn shares_are_parts_per_billion() {
         assert_eq!(parts_per_billion(5, 5), 1_000_000_000);

@@ -133,7 +133,7 @@ mod tests {
         next_hop(me, k, &peers.iter().copied().collect())
     }
 
-    // R6940-10.3-02
+    // R6940-6.1.2-01, R6940-10.3-02
     #[test]
     fn takes_the_largest_between_this_peer_and_the_target() {
         assert_eq!(hop(10, 55, &[5, 20, 40, 60, 80]), Some(40));

@@ -123,7 +123,7 @@ mod tests {
         }
     }
 
-    // R6940-11.1-03
+    // R6940-11.1-03, R6940-14.16-01
     #[test]
     fn another_encoding_is_refused() {
         let found = scan(b"<?xml version='1.0' encoding='ISO-8859-1'?><a/>");

@@ -30,7 +30,7 @@ pub fn configuration_url(overlay: &str) -> String {
 mod tests {
     use super::*;
 
-    // R6940-14.1-01
+    // R6940-11.2-04, R6940-14.1-01
     #[test]
     fn url_without_provisioning_is_the_example_of_the_rfc() {
         let expected = "https://example.com/.well-known/reload-config";

@@ -200,7 +200,7 @@ code_points!(SignatureAlgorithm {
 mod tests {
     use super::*;
 
-    // R6940-6.3.3-03
+    // R6940-6.3.3-03, R6940-6.3.3.1-02
     #[test]
     fn the_answer_is_the_next_code_up() {
         assert_eq!(MessageCode::PROBE_REQUEST.answer(), MessageCode::PROBE_ANSWER);

@@ -151,6 +151,7 @@ async fn revoked_node_ids_are_bad_nodes_of_the_document_served_next() {
     assert!(revoke(&service.home(), &service.accounts, "00").await.is_err());
 }
 
+// R6940-14.16-01
 #[tokio::test]
 async fn the_document_names_the_bound_address() {
     let service = Service::start().await;

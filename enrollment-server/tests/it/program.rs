@@ -231,6 +231,7 @@ fn accounts_are_kept_by_the_commands() {
     );
 }
 
+// R6940-14.16-02
 #[tokio::test]
 async fn the_program_serves_enrolls_revokes_and_stops() {
     let directory = with_alice();

@@ -29,6 +29,7 @@ fn a_client_is_never_responsible_and_no_peer() {
     }
 }
 
+// R6940-4.2.2-01
 #[test]
 fn a_client_reaches_every_resource() {
     for dialable in [true, false] {
@@ -37,6 +38,7 @@ fn a_client_reaches_every_resource() {
     }
 }
 
+// R6940-B.1-01
 #[test]
 fn a_client_that_can_be_dialled_is_linked_to_the_peer_responsible_for_it() {
     let (net, _, client) = with_client(3, true);

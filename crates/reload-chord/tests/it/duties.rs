@@ -96,7 +96,8 @@ fn heard() -> (Rig, Vec<Action>) {
     (rig, actions)
 }
 
-// R6940-10.5-03, R6940-10.5-04, R6940-10.5-05, R6940-10.5-13, R6940-10.5-17, R6940-11.4-04
+// R6940-10.5-03, R6940-10.5-04, R6940-10.5-05, R6940-10.5-13, R6940-10.5-17, R6940-11.4-04,
+// R6940-12-01, R6940-12-02
 #[test]
 fn a_joining_node_attaches_to_its_neighbors_before_it_joins() {
     let (mut rig, actions) = heard();
@@ -124,7 +125,7 @@ fn a_joining_node_attaches_to_its_neighbors_before_it_joins() {
     assert_eq!(hop(85), Route::Next(node(80)));
 }
 
-// R6940-10.5-16, R6940-10.6-02, R6940-10.7.4.2-04
+// R6940-10.5-16, R6940-10.6-02, R6940-10.7.4.2-04, R6940-12-02
 #[test]
 fn a_new_peer_attaches_to_the_start_of_each_finger_range() {
     let mut rig = Rig::founded(100);
@@ -146,7 +147,7 @@ fn a_new_peer_attaches_to_the_start_of_each_finger_range() {
     assert!(next > 100, "only {next} entries");
 }
 
-// R6940-6.4.2.1-08, R6940-10.5-12
+// R6940-6.4.2.1-08, R6940-10.5-12, R6940-12-04
 #[test]
 fn an_answer_to_a_join_by_another_node_is_no_admission() {
     for (by, admitted) in [(150, true), (80, false)] {
@@ -187,7 +188,7 @@ fn the_link_to_a_node_is_taken_even_if_it_is_no_peer_but_not_for_a_resource() {
     assert_eq!(rig.chord.route(&same), Route::Next(node(1000)));
 }
 
-// R6940-6.1.1-06
+// R6940-6.1.1-06, R6940-6.1.1-08
 #[test]
 fn a_node_of_the_own_range_that_is_not_connected_is_nowhere() {
     let rig = settled();
@@ -485,7 +486,7 @@ fn a_ping_through_a_bootstrap_peer_finds_another_ring() {
     assert!(told(&actions).contains(&102), "an Update follows the Attach");
 }
 
-// R6940-6.4.2.1-09
+// R6940-6.4.2.1-09, R6940-10.5-01
 #[test]
 fn a_node_that_reaches_nobody_says_that_its_join_failed() {
     let mut rig = Rig::new(100);

@@ -84,7 +84,7 @@ fn the_survivor_of_two_goes_on_alone() {
     assert!(net.nodes[&ids[1]].events.contains(&TopologyEvent::Isolated));
 }
 
-// R6940-10.7.1-07
+// R6940-10.7.1-07, R6940-10.7.1-08
 #[test]
 fn a_peer_that_loses_every_link_at_once_is_isolated_and_joins_again() {
     let (mut net, mut ids) = ring_in_turn(34, 8);

@@ -24,7 +24,7 @@ fn a_founder_is_responsible_for_everything() {
     assert_eq!(net.owner(7), ids[0]);
 }
 
-// R6940-6.4.1-01, R6940-10.1-02
+// R6940-6.4.1-01, R6940-10.1-02, R6940-11.4-07
 #[test]
 fn nodes_that_join_one_after_the_other_form_the_ring() {
     for (seed, count) in [(2, 2), (3, 3), (4, 5), (5, 9), (6, 20), (7, 64)] {

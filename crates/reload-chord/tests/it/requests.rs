@@ -168,7 +168,7 @@ fn a_join_outside_the_own_range_is_refused_with_an_update() {
     assert!(full);
 }
 
-// R6940-6.4.2.1-07, R6940-10.5-06, R6940-10.5-07, R6940-10.5-08, R6940-10.5-11
+// R6940-6.4.2.1-07, R6940-10.5-06, R6940-10.5-07, R6940-10.5-08, R6940-10.5-11, R6940-12-03
 #[test]
 fn the_admitting_peer_answers_hands_over_and_then_names_the_predecessor() {
     let mut rig = Rig::founded(100);
@@ -206,7 +206,7 @@ fn joins_at_one_peer_are_admitted_one_at_a_time() {
     assert_eq!(copies(&actions)[0].2, range(60, 80));
 }
 
-// R6940-10.5-02, R6940-10.5-17, R6940-11.4-03
+// R6940-6.1.1-08, R6940-10.5-02, R6940-10.5-17, R6940-11.4-03, R6940-12-01
 #[test]
 fn a_joining_node_sends_no_update() {
     let mut rig = Rig::new(100);
@@ -315,6 +315,7 @@ fn a_replica_comes_from_a_neighbor_for_the_replica_range() {
     assert!(!admits(120, 80), "not in the replica range");
 }
 
+// R6940-6.3.4-20
 #[test]
 fn an_answer_from_farther_than_a_neighbor_is_not_believed() {
     let mut rig = Rig::founded(100);
@@ -327,7 +328,7 @@ fn an_answer_from_farther_than_a_neighbor_is_not_believed() {
     assert!(!rig.chord.admits_answer(&key, &node(120)));
 }
 
-// R6940-10.8-02
+// R6940-6.4.2.4.1-03, R6940-10.8-02
 #[test]
 fn a_route_query_tells_the_next_hop() {
     let mut rig = Rig::founded(100);
@@ -358,6 +359,7 @@ fn a_node_may_ask_itself_for_the_next_hop() {
     assert_eq!(refusal(&actions), None);
 }
 
+// R6940-6.3.1.1-08
 #[test]
 fn an_update_that_does_not_parse_is_refused() {
     let mut rig = Rig::founded(100);

@@ -44,7 +44,7 @@ fn check(count: u32) {
     assert!(mean <= 0.5 * f64::from(count).log2() + 1.0, "mean hops {mean}");
 }
 
-// R6940-10.3-04
+// R6940-6.1.2-01, R6940-10.3-04
 #[test]
 fn peers_are_reached_in_few_hops() {
     check(150);

@@ -304,6 +304,7 @@ fn deep_nesting_is_read_without_recursion() {
     assert_eq!(refusal(&document(&deeper)), "not well-formed XML: nodes limit reached");
 }
 
+// R6940-6.5.4.1-02
 #[test]
 fn a_kind_block_stands_alone_only_as_one_element() {
     let options = ReadOptions::default();

@@ -114,7 +114,7 @@ fn a_kind_needs_each_of_its_elements() {
     }
 }
 
-// R6940-11.1-05
+// R6940-11.1-05, R6940-11.1-23
 #[test]
 fn booleans_are_true_false_1_and_0_with_blanks_around() {
     for (text, value) in [("true", true), ("1", true), (" false\n", false), ("\t0 ", false)] {
@@ -163,8 +163,8 @@ fn node_id_lengths_are_16_to_20() {
     assert!(with(15).is_err() && with(21).is_err());
 }
 
-// R6940-11.1-20, R6940-11.1-21, R6940-11.1-24, R6940-11.1-25, R6940-11.1-27, R6940-11.1-28,
-// R6940-11.1-29
+// R6940-11.1-20, R6940-11.1-21, R6940-11.1-23, R6940-11.1-24, R6940-11.1-25, R6940-11.1-27,
+// R6940-11.1-28, R6940-11.1-29
 #[test]
 fn timers_and_sizes_have_their_defaults_and_bounds() {
     let found = read("");

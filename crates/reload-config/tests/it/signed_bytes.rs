@@ -85,6 +85,7 @@ fn the_second_of_two_configurations_can_be_signed() {
     assert!(after.configurations()[1].further_signatures.is_empty());
 }
 
+// R6940-6.5.4.1-02
 #[test]
 fn a_kind_block_of_a_config_update_keeps_its_signed_bytes() {
     let document = OverlayDocument::parse(&sample("full.xml")).unwrap();

@@ -77,6 +77,7 @@ fn what_a_node_lacks_is_named() {
     );
 }
 
+// R6940-14.16-03
 #[test]
 fn an_overlay_that_admits_by_a_shared_secret_is_refused() {
     let error = problem("<shared-secret>pass word</shared-secret>");

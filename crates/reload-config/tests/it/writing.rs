@@ -172,6 +172,7 @@ fn a_document_that_no_config_update_can_carry_is_refused() {
     assert!(matches!(fits(&builder), Err(ConfigError::DoesNotFit { limit: 5000, .. })));
 }
 
+// R6940-14.16-03
 #[test]
 fn the_secret_is_not_in_debug_output() {
     let mut builder = ConfigurationBuilder::new("a.example");

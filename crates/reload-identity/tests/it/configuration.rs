@@ -46,7 +46,7 @@ fn signed_configuration_is_taken_on_first_use() {
     assert_eq!(config.configuration.sequence, 5);
 }
 
-// R6940-11.1-45, R6940-11.1-48
+// R6940-6.5.4.2-03, R6940-11.1-45, R6940-11.1-48
 #[test]
 fn every_changed_byte_of_the_configuration_is_refused() {
     let ca = ca("CA");
@@ -64,7 +64,7 @@ fn every_changed_byte_of_the_configuration_is_refused() {
     }
 }
 
-// R6940-4.1-01, R6940-11.1-48
+// R6940-4.1-01, R6940-6.3.2.1-01, R6940-11.1-48
 #[test]
 fn unsigned_configuration_is_refused() {
     let ca = ca("CA");
@@ -101,6 +101,7 @@ fn signer_of_another_authority_is_refused() {
     assert!(matches!(error, ConfigurationError::Signature(VerifyError::UnknownIssuer { .. })));
 }
 
+// R6940-6.5.4.2-02
 #[test]
 fn older_configuration_is_refused_and_the_same_one_is_not() {
     let ca = ca("CA");
@@ -143,7 +144,7 @@ fn no_such_overlay_is_said() {
     assert!(matches!(error, ConfigurationError::Document(_)), "{error}");
 }
 
-// R6940-11.1-42, R6940-11.1-43
+// R6940-6.5.4.2-05, R6940-11.1-42, R6940-11.1-43
 #[test]
 fn kinds_need_a_kind_signer() {
     let ca = ca("CA");

@@ -75,6 +75,7 @@ mod tests {
         assert_eq!(addresses(&[], &[], Some(at("10.1.2.3:1").ip())), []);
     }
 
+    // R6940-11.1-23
     #[test]
     fn the_first_candidate_has_the_highest_priority() {
         assert_eq!(priority(0), 2_130_706_431, "126, 65535, component 1");

@@ -134,7 +134,7 @@ async fn address_of(server: &mut Child) -> SocketAddr {
     panic!("openssl tells no port");
 }
 
-// R6940-4.1-03
+// R6940-4.1-03, R6940-6.5.1.13-03
 #[tokio::test]
 async fn s_client_without_a_certificate_is_refused_with_an_alert() {
     if !has_openssl() {

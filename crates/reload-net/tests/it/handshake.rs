@@ -23,7 +23,7 @@ async fn shake_hands(server: TlsIdentity, client: TlsIdentity) -> (String, Strin
     (dialled.protocol.to_owned(), ids.join(" "))
 }
 
-// R6940-4.1-03, R6940-6.6.1-01
+// R6940-4.1-03, R6940-6.6.1-01, R6940-6.6.1-02, R6940-6.6.1-03
 #[tokio::test]
 async fn both_versions_with_both_kinds_of_keys_bind_the_node_ids() {
     let overlay = Overlay::new();
@@ -41,7 +41,7 @@ async fn both_versions_with_both_kinds_of_keys_bind_the_node_ids() {
     }
 }
 
-// R6940-6.6.1-01
+// R6940-6.5.1.11-01, R6940-6.6.1-01
 #[tokio::test]
 async fn the_expected_node_id_may_be_demanded() {
     let overlay = Overlay::new();

@@ -70,7 +70,7 @@ async fn error(client: &HttpsClient, url: &str) -> String {
     line.strip_prefix(url).unwrap_or(&line).trim_start_matches(": ").to_owned()
 }
 
-// R6940-11.2-08, R6940-11.3-10
+// R6940-11.2-08, R6940-11.3-10, R6940-14.16-01
 #[tokio::test]
 async fn get_and_post_say_what_they_should() {
     let overlay = Overlay::new();

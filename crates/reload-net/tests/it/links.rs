@@ -78,6 +78,7 @@ async fn a_reset_is_a_down_with_what_was_not_acknowledged() {
     assert_eq!(unacknowledged, ["in vain"]);
 }
 
+// R6940-13.2-01
 #[tokio::test]
 async fn noise_closes_the_link() {
     let overlay = Overlay::new();

@@ -74,7 +74,7 @@ async fn a_revoked_certificate_also_when_it_was_revoked_while_we_listen() {
     each_version(&overlay, &client, &server, lines).await;
 }
 
-// R6940-4.1-03, R6940-11.3-01, R6940-13.3-05
+// R6940-4.1-03, R6940-6.5.1.13-03, R6940-11.3-01, R6940-13.2-01, R6940-13.3-05
 #[tokio::test]
 async fn no_certificate() {
     let overlay = Overlay::new();
@@ -109,6 +109,7 @@ async fn the_dialling_side_refuses_too() {
     }
 }
 
+// R6940-13.2-01
 #[tokio::test]
 async fn nobody_there_and_no_tls_there_are_clear_lines() {
     let overlay = Overlay::new();

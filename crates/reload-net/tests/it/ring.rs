@@ -82,7 +82,7 @@ async fn ping(from: &Handle, to: NodeId) -> NodeId {
     response.from
 }
 
-// R6940-4.4-03
+// R6940-4.4-03, R6940-11.4-07
 #[tokio::test]
 async fn peers_join_ping_store_fetch_and_leave_over_tls() {
     let overlay = Overlay::new();

@@ -170,7 +170,8 @@ fn a_link_that_comes_up_meanwhile_saves_the_attach() {
     assert!(bench.take(way).is_empty());
 }
 
-// R6940-6.4.2.3-01, R6940-6.5.1.1-06, R6940-6.5.1.2-01, R6940-6.5.1.2-02, R6940-6.5.1.13-02
+// R6940-6.4.2.3-01, R6940-6.5.1.1-06, R6940-6.5.1.2-01, R6940-6.5.1.2-02, R6940-6.5.1.13-02,
+// R6940-12-01
 #[test]
 fn the_receiver_of_an_attach_is_active_and_dials_its_sender() {
     let (mut bench, way) = with_way();

@@ -36,6 +36,7 @@ fn sequence(bench: &Bench) -> u16 {
     bench.node.configuration().sequence
 }
 
+// R6940-6.5.4.2-02, R6940-6.5.4.2-07, R6940-11.1-49
 #[test]
 fn a_newer_signed_document_is_applied_and_told() {
     let mut bench = Bench::new();
@@ -58,6 +59,7 @@ fn the_document_in_force_is_accepted_again_without_effect() {
     assert_eq!(bench.desk.told(|input| matches!(input, Input::Configure { .. })), 0);
 }
 
+// R6940-6.5.4.2-02, R6940-6.5.4.2-03, R6940-6.5.4.2-04
 #[test]
 fn a_document_is_refused_for_each_thing_that_is_wrong_with_it() {
     let newer = |c: &mut ConfigurationBuilder| c.sequence = 6;
@@ -76,6 +78,7 @@ fn a_document_is_refused_for_each_thing_that_is_wrong_with_it() {
     }
 }
 
+// R6940-6.5.4.2-07, R6940-11.1-50
 #[test]
 fn a_signed_document_that_this_node_cannot_live_with_makes_it_leave() {
     let mut bench = Bench::new();
@@ -103,6 +106,7 @@ fn a_node_that_became_bad_loses_its_link() {
     assert_eq!(bench.closed, [link, again]);
 }
 
+// R6940-11.1-50
 #[test]
 fn a_node_that_became_bad_itself_leaves() {
     let mut bench = Bench::new();
@@ -131,6 +135,7 @@ fn messages_of_a_bad_node_are_dropped_even_when_others_pass_them_on() {
     assert!(bench.take(link).is_empty());
 }
 
+// R6940-11.1-49
 #[test]
 fn the_linked_nodes_are_shown_the_new_sequence() {
     let mut bench = Bench::new();
@@ -159,6 +164,7 @@ fn send_kind(bench: &mut Bench, block: Bytes) -> bool {
     bench.take(link).iter().any(|m| m.contents.code == MessageCode::CONFIG_UPDATE_ANSWER)
 }
 
+// R6940-6.5.4.2-06
 #[test]
 fn a_signed_kind_is_added_and_a_conflicting_one_refused() {
     let mut bench = Bench::new();
@@ -169,6 +175,7 @@ fn a_signed_kind_is_added_and_a_conflicting_one_refused() {
     assert!(!send_kind(&mut bench, other)); // 6.5.4.2
 }
 
+// R6940-6.5.4.2-05
 #[test]
 fn a_kind_without_a_good_signature_is_refused() {
     let mut bench = Bench::new();

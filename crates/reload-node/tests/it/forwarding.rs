@@ -58,8 +58,8 @@ fn an_answer_goes_on_without_a_via_entry() {
     assert_eq!(sent.header.destination_list, [node(to.id)]); // our own entry is gone (6.1.1)
 }
 
-// R6940-6.1.1-03, R6940-6.1.2-09, R6940-6.2-01, R6940-6.2.2-01, R6940-6.3.2-15, R6940-6.3.3.1-02,
-// R6940-6.5.3-01
+// R6940-4.2.1-02, R6940-6.1.1-03, R6940-6.1.2-09, R6940-6.1.2-10, R6940-6.2-01, R6940-6.2.2-01,
+// R6940-6.3.2-15, R6940-6.3.3.1-02, R6940-6.5.3-01
 #[test]
 fn an_answer_goes_back_by_the_previous_hop_and_the_reversed_via_list() {
     let mut bench = Bench::new();
@@ -107,7 +107,7 @@ fn a_node_that_is_neither_here_nor_linked_is_dropped_without_a_word() {
     assert!(bench.is_silent());
 }
 
-// R6940-6.1-04, R6940-6.1.2-01
+// R6940-4.3-01, R6940-6.1-04, R6940-6.1.2-01
 #[test]
 fn what_the_plug_in_routes_goes_to_the_next_peer() {
     let mut bench = Bench::new();
@@ -119,7 +119,7 @@ fn what_the_plug_in_routes_goes_to_the_next_peer() {
     assert_eq!(bench.only(onward).header.destination_list, [resource()]);
 }
 
-// R6940-6.1.1-07, R6940-6.1.2-02, R6940-6.2.1-03, R6940-6.5.1-02
+// R6940-4.4-01, R6940-6.1.1-07, R6940-6.1.2-02, R6940-6.2.1-03, R6940-6.5.1-02
 #[test]
 fn a_linked_node_is_reached_directly_whatever_the_plug_in_says() {
     let mut bench = Bench::new();
@@ -152,7 +152,7 @@ fn an_unknown_destination_type_behind_is_carried_unchanged() {
     assert_eq!(bench.only(onward).header.destination_list, list);
 }
 
-// R6940-6.1-04
+// R6940-6.1-04, R6940-6.3.2.2-13
 #[test]
 fn an_opaque_id_that_was_never_given_out_is_dropped() {
     let mut bench = Bench::new();

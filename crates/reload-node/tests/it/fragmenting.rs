@@ -30,6 +30,7 @@ fn is_answered(bench: &mut Bench, link: LinkId) -> bool {
     bench.take(link).iter().any(|m| m.contents.code == MessageCode::PING_ANSWER)
 }
 
+// R6940-6.7-06
 #[test]
 fn a_message_is_put_together_from_parts_in_any_order() {
     for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]] {
@@ -54,6 +55,7 @@ fn a_part_that_comes_twice_does_no_harm() {
     assert!(is_answered(&mut bench, link));
 }
 
+// R6940-6.7-06
 #[test]
 fn parts_of_two_divisions_may_be_mixed() {
     let mut bench = Bench::new();
@@ -78,6 +80,7 @@ fn a_part_that_differs_where_it_overlaps_discards_the_set() {
     assert!(!is_answered(&mut bench, link));
 }
 
+// R6940-6.7-08
 #[test]
 fn an_incomplete_message_is_forgotten_after_the_request_lifetime() {
     let mut bench = Bench::new();
@@ -91,6 +94,7 @@ fn an_incomplete_message_is_forgotten_after_the_request_lifetime() {
     assert!(is_answered(&mut bench, link));
 }
 
+// R6940-6.7-03
 #[test]
 fn a_part_but_the_last_with_fewer_than_256_bytes_is_dropped() {
     let mut bench = Bench::new();
@@ -101,6 +105,7 @@ fn a_part_but_the_last_with_fewer_than_256_bytes_is_dropped() {
     assert!(!is_answered(&mut bench, link));
 }
 
+// R6940-6.7-09
 #[test]
 fn fragments_are_bounded_in_bytes_with_their_headers() {
     let limits = Limits { fragment_bytes: 10_000, ..Limits::default() };
@@ -127,6 +132,7 @@ fn a_whole_larger_than_max_message_size_is_never_put_together() {
     assert_eq!(bench.node.status(bench.now).counters.overload, 1);
 }
 
+// R6940-6.7-01, R6940-6.7-04
 #[test]
 fn a_fragment_is_forwarded_as_it_is() {
     let mut bench = Bench::new();

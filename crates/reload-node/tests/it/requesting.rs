@@ -30,7 +30,7 @@ fn ping_resource(bench: &mut Bench, next: NodeId) -> Request {
     Request::Ping { to: vec![Destination::Resource(resource())], padding: 0 }
 }
 
-// R6940-6.2.1-05, R6940-6.2.1-06, R6940-6.2.1-07
+// R6940-1.2.2-01, R6940-6.2.1-05, R6940-6.2.1-06, R6940-6.2.1-07
 #[test]
 fn a_request_is_sent_five_times_with_one_transaction_id_and_then_has_failed() {
     let mut bench = Bench::new();

@@ -34,6 +34,7 @@ fn bound_to(bench: &Bench, link: LinkId) -> Option<NodeId> {
     status.links.iter().find(|entry| entry.link == link).and_then(|entry| entry.node)
 }
 
+// R6940-4.2.1-03, R6940-6.1.2-11, R6940-6.1.2-12
 #[test]
 fn what_is_neither_ping_nor_attach_is_forbidden_before_the_node_id_is_known() {
     let mut bench = Bench::new();
@@ -48,6 +49,7 @@ fn what_is_neither_ping_nor_attach_is_forbidden_before_the_node_id_is_known() {
     assert_eq!(bench.only(link).contents.code, MessageCode::PROBE_ANSWER);
 }
 
+// R6940-6.1.2-12
 #[test]
 fn a_link_is_bound_to_the_node_id_that_signs_over_it() {
     let mut bench = Bench::new();

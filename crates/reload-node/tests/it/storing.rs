@@ -54,6 +54,7 @@ fn a_store_without_replicas_is_answered_at_once_and_kept() {
     assert_eq!(bench.node.status(bench.now).values, 1);
 }
 
+// R6940-7.4.1.1-06, R6940-10.4-02
 #[test]
 fn a_store_is_answered_when_every_replica_has_answered() {
     let mut bench = Bench::new();
@@ -147,6 +148,7 @@ fn a_store_elsewhere_is_not_found_and_a_strange_replica_forbidden() {
     assert_eq!(codes(&mut bench, link), [MessageCode::STORE_ANSWER]);
 }
 
+// R6940-7.4.1.1-10
 #[test]
 fn a_value_with_a_bad_signature_and_one_in_a_foreign_place_are_forbidden() {
     let mut bench = Bench::new();
@@ -178,6 +180,7 @@ fn an_unknown_kind_is_named_in_the_error() {
     assert_eq!(error.info, kinds.to_bytes().expect("it fits"));
 }
 
+// R6940-7.4.1.1-27
 #[test]
 fn a_replica_with_something_newer_is_fetched_from() {
     let mut bench = Bench::new();

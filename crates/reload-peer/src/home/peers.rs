@@ -42,6 +42,7 @@ mod tests {
         assert_eq!(read.first(), Some(&peers[0].1));
     }
 
+    // R6940-11.4-06
     #[test]
     fn connected_peers_come_before_those_that_were() {
         let node = NodeId::new(&[7; 16]).unwrap();

@@ -57,6 +57,7 @@ fn home_by_hand(home: &Path, expiration: UnixTime, not_before: UnixTime) {
     std::fs::set_permissions(home.join("node.key"), PermissionsExt::from_mode(0o600)).unwrap();
 }
 
+// R6940-11.2-02
 #[test]
 fn wrong_usage_is_exit_code_2() {
     for arguments in
@@ -86,6 +87,7 @@ fn commands_without_a_running_node() {
     }
 }
 
+// R6940-6.3.2.1-01
 #[test]
 fn an_open_key_a_damaged_an_unsigned_and_an_unreadable_configuration() {
     let overlay = Overlay::start();

@@ -64,7 +64,7 @@ fn check_refuses_unsigned_changed_and_damaged_documents() {
     assert_one_line(&reload(&["config", "check", text(&changed)]), &["damaged"]);
 }
 
-// R6940-11.2-11, R6940-11.3.1-01
+// R6940-4.6.1-01, R6940-11.2-11, R6940-11.3.1-01
 #[test]
 fn self_signed_enrollment_needs_no_server() {
     let directory = tempfile::tempdir().unwrap();

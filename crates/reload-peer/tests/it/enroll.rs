@@ -3,7 +3,7 @@
 use crate::support::{OVERLAY, Overlay, assert_one_line, reload, stderr, stdout, text, user};
 use std::os::unix::fs::PermissionsExt;
 
-// R6940-11.3-02
+// R6940-11.2-03, R6940-11.3-02
 #[test]
 fn writes_a_home_that_the_same_user_renews_and_another_does_not_get() {
     let overlay = Overlay::start();

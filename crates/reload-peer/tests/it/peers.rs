@@ -129,6 +129,7 @@ fn each_node_stores_its_certificate_under_both_names() {
     }
 }
 
+// R6940-4.2.2-01, R6940-B.1-01
 #[test]
 fn a_client_uses_the_overlay_and_is_no_part_of_the_ring() {
     let (overlay, alice, _bob) = two();
@@ -155,6 +156,7 @@ fn a_peer_that_is_told_to_stop_leaves_and_comes_back_by_its_cache() {
     assert_eq!(bob.json("ring", &[])["peers"].as_array().unwrap().len(), 2);
 }
 
+// R6940-11.4-02
 #[test]
 fn a_founder_that_is_killed_finds_its_overlay_again_by_its_cache() {
     let (overlay, alice, bob) = two();

@@ -32,6 +32,7 @@ fn changed(kind: KindId, change: impl Fn(&mut reload_config::KindDefinition)) ->
     kinds().into_iter().map(block).collect()
 }
 
+// R6940-11.1-52
 #[test]
 fn a_kind_that_is_gone_takes_its_values_along() {
     let bed = Bed::new();

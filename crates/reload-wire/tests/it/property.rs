@@ -175,7 +175,7 @@ proptest! {
         check(&dialect, &header);
     }
 
-    // R6940-6.3.2-14
+    // R6940-6.3.2-14, R6940-6.7-04
     #[test]
     fn joined_messages_split_into_their_header_and_the_same_rest(
         (dialect, mut header) in with_dialect(header),

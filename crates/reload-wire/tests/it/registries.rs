@@ -97,7 +97,7 @@ fn error_codes_are_those_of_the_registry() {
     assert_eq!(ErrorCode(0x8000).name(), "unknown");
 }
 
-// R6940-6.5.1.1-01, R6940-14.10-01
+// R6940-6.5.1.1-01, R6940-6.5.1.1-07, R6940-14.10-01
 #[test]
 fn overlay_link_types_are_those_of_the_registry() {
     let names = named((0..=6).map(OverlayLinkType), |link| link.name());
@@ -169,7 +169,7 @@ fn options_and_extensions_of_any_type_survive() {
     }
 }
 
-// R6940-6.5.3.1-01
+// R6940-6.5.3.1-01, R6940-6.5.3.1-02
 #[test]
 fn a_ping_takes_padding_of_65535_bytes_and_no_more() {
     let ping = PingReq { padding: vec![7; 65_535].into() };
