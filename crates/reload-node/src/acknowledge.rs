@@ -81,6 +81,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             Ok(stored) if request.replica_number == 0 => self.replicate(now, caller, &stored),
             Ok(stored) => {
                 self.answer(now, &caller, MessageCode::STORE_ANSWER, &stored.answer(&[]));
+                if stored.changed() {
+                    self.pass_on(now, caller.signer, &stored.resource);
+                }
             }
             Err(refusal) => {
                 let error = refusal.error_response(&self.dialect);

@@ -45,6 +45,11 @@ impl Default for Bootstrap {
 }
 
 impl Bootstrap {
+    /// The addresses that lead into the overlay, as far as known.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.start.bootstrap
+    }
+
     /// Whether this is the link to the address that is tried now.
     pub(crate) fn is_dialling(&self, link: LinkId) -> bool {
         matches!(self.state, State::Dialling { link: dialled, .. } if dialled == link)
@@ -129,6 +134,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.bootstrap.state = State::Idle;
             self.bootstrap.pause = Duration::from_secs(1);
             self.remember_peers();
+            self.begin_lookout(now);
         }
         self.emit(Event::Topology(event));
         let searching = matches!(self.bootstrap.state, State::Dialling { .. } | State::Pausing);

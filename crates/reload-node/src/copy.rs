@@ -83,24 +83,42 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.storage.copy_range(range, 1, self.copy_room())
     }
 
+    /// A copy came for a resource of a predecessor, and not from that predecessor: where two parts of
+    /// an overlay grow together, the sender did not know the peer that is responsible now. It gets
+    /// the values from here (section 6.4.2.3).
+    pub(crate) fn pass_on(&mut self, now: Now, sender: NodeId, resource: &ResourceId) {
+        let owners = self.owned_before();
+        let owner = owners.into_iter().find(|(_, range)| range.contains(resource));
+        if let Some((owner, _)) = owner.filter(|(owner, _)| *owner != sender) {
+            self.copy_resource(now, owner, resource);
+        }
+    }
+
     /// Offers the values of which this peer holds copies to the peers responsible for them, as far as
     /// they are predecessors: for a peer that has read values back from its disk. Who has something
     /// newer refuses, and what it has comes here (section 7.4.1.1).
     pub fn offer_replicas(&mut self, now: Now) {
+        for (owner, range) in self.owned_before() {
+            let cursor = self.cursor_of(&range);
+            self.begin_copy(now, None, owner, Some(cursor), VecDeque::new());
+        }
+    }
+
+    /// The predecessors whose ranges are known, and these, nearest first.
+    fn owned_before(&self) -> Vec<(NodeId, Range)> {
         let view = self.topology.view();
         let mut around = view.predecessors;
         // Where the last one's range starts is not known, unless the ring is closed.
         if around.last().is_some_and(|last| view.successors.first() == Some(last)) {
             around.push(self.node_id);
         }
-        let place = |node: &NodeId| ResourceId::new(node.as_bytes()).ok();
-        for pair in around.windows(2) {
-            let &[owner, before] = pair else { continue };
-            if let (Some(after), Some(through)) = (place(&before), place(&owner)) {
-                let cursor = self.cursor_of(&Range { after, through });
-                self.begin_copy(now, None, owner, Some(cursor), VecDeque::new());
-            }
-        }
+        let range = |pair: &[NodeId]| {
+            let (owner, before) = (pair.first()?, pair.get(1)?);
+            let after = ResourceId::new(before.as_bytes()).ok()?;
+            let through = ResourceId::new(owner.as_bytes()).ok()?;
+            Some((*owner, Range { after, through }))
+        };
+        around.windows(2).filter_map(range).collect()
     }
 
     /// Sends the next batches, up to the window; ends the copy when nothing is left.

@@ -23,6 +23,7 @@ mod links;
 mod node;
 mod originate;
 mod output;
+mod partition;
 mod read;
 mod request;
 mod respond;

@@ -104,6 +104,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.ping_over(now, link, Destination::Node(node), Purpose::Keepalive);
         }
         self.on_bootstrap_up(now, link, node);
+        self.on_lookout_up(now, link, node, !was_linked);
         self.complete_attaches(now, link, node);
     }
 

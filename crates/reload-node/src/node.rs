@@ -1,4 +1,4 @@
-//! The node: its state, and the entrances and the exit of DESIGN: inputs are handled, outputs polled.
+//! The node: its state, and its entrances and its exit: inputs are handled, outputs polled.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::crypto::Crypto;
 use crate::deliver::Asked;
 use crate::fragments::Fragments;
 use crate::links::Links;
+use crate::partition::Lookout;
 use crate::timer::{Timer, Timers};
 use crate::transactions::Transactions;
 use crate::{
@@ -52,6 +53,7 @@ pub struct Node<T: Topology, S: Store> {
     pub(crate) crypto: Crypto,
     pub(crate) attaches: Attaches,
     pub(crate) bootstrap: Bootstrap,
+    pub(crate) lookout: Lookout,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) copies: Copies,
     pub(crate) exchanges: Exchanges,
@@ -90,6 +92,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             crypto: Crypto::default(),
             attaches: Attaches::default(),
             bootstrap: Bootstrap::default(),
+            lookout: Lookout::default(),
             acknowledgements: Acknowledgements::default(),
             copies: Copies::default(),
             exchanges: Exchanges::default(),
@@ -288,6 +291,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             Timer::Acknowledge(number) => self.acknowledge(now, number),
             Timer::Copy(number) => self.on_copy_timer(now, number),
             Timer::Bootstrap => self.on_bootstrap_timer(now),
+            Timer::Lookout => self.on_lookout_timer(now),
+            Timer::LookoutEnd => self.on_lookout_end(now),
             Timer::Fragments => {
                 if let Some(at) = self.fragments.expire(now.mono) {
                     self.timers.set(Timer::Fragments, at);

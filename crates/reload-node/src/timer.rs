@@ -24,6 +24,10 @@ pub(crate) enum Timer {
     Copy(u64),
     /// Bootstrap addresses are tried again (section 11.4).
     Bootstrap,
+    /// A peer looks for another part of the overlay (section 10.7.4.4).
+    Lookout,
+    /// The link of that look is closed, if nothing else needs it.
+    LookoutEnd,
     /// Incomplete fragments are dropped (section 6.7).
     Fragments,
     /// Remembered answers are forgotten (section 6.2.1).
@@ -41,6 +45,8 @@ impl Timer {
             Self::Acknowledge(_) => "acknowledge",
             Self::Copy(_) => "copy",
             Self::Bootstrap => "bootstrap",
+            Self::Lookout => "lookout",
+            Self::LookoutEnd => "lookout end",
             Self::Fragments => "fragments",
             Self::Answers => "answers",
         }

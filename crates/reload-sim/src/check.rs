@@ -22,7 +22,18 @@ pub fn ring(world: &World) -> Vec<(NodeId, HostId)> {
 /// What is wrong with the ring: peers whose nearest neighbours are not those of the sorted order.
 #[must_use]
 pub fn ring_faults(world: &World) -> Vec<String> {
-    let ring = ring(world);
+    faults_of(world, &ring(world))
+}
+
+/// As [`ring_faults`], for a ring that some of the hosts form by themselves.
+#[must_use]
+pub fn ring_faults_among(world: &World, hosts: &[HostId]) -> Vec<String> {
+    let mut part = ring(world);
+    part.retain(|(_, host)| hosts.contains(host));
+    faults_of(world, &part)
+}
+
+fn faults_of(world: &World, ring: &[(NodeId, HostId)]) -> Vec<String> {
     let count = ring.len();
     let wanted = count.saturating_sub(1).min(3);
     let mut faults = Vec::new();

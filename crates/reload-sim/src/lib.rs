@@ -11,7 +11,7 @@ mod scenario;
 mod values;
 mod world;
 
-pub use check::{Address, Book, fetched, holders, owner, ring, ring_faults};
+pub use check::{Address, Book, fetched, holders, owner, ring, ring_faults, ring_faults_among};
 pub use host::{Condition, Host, SimNode};
 pub use overlay::{BEGINNING, NAME, Overlay};
 pub use scenario::{Crashes, Report, Scenario};

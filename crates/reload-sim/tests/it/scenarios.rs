@@ -3,7 +3,7 @@
 use reload_sim::{Crashes, Overlay, Report, Scenario};
 
 /// How many seeds each test plays: a few, or as many as `RELOAD_SIM_SEEDS` says.
-fn seeds(first: u64) -> std::ops::Range<u64> {
+pub(crate) fn seeds(first: u64) -> std::ops::Range<u64> {
     let count = std::env::var("RELOAD_SIM_SEEDS").ok();
     let count = count.map_or(2, |count| count.parse().expect("RELOAD_SIM_SEEDS is a number"));
     first..first + count
