@@ -137,6 +137,24 @@ fn messages_of_a_bad_node_are_dropped_even_when_others_pass_them_on() {
 
 // R6940-11.1-49
 #[test]
+fn a_further_root_certificate_costs_no_link() {
+    let mut bench = Bench::new();
+    let (node, link) = bench.linked(2);
+    let root = bench.overlay.other_root();
+    let document = bench.overlay.document(|c| {
+        c.sequence = 2;
+        c.root_certs.push(root);
+    });
+    assert_eq!(send(&mut bench, document), Ok(()));
+    assert!(bench.closed.is_empty()); // 11.1: their certificates still hold
+    bench.sent.clear();
+    let mut draft = node.ping(bench.here());
+    draft.header.configuration_sequence = 2;
+    bench.hear(link, &node, &draft);
+    assert_eq!(bench.only(link).contents.code, MessageCode::PING_ANSWER);
+}
+
+#[test]
 fn the_linked_nodes_are_shown_the_new_sequence() {
     let mut bench = Bench::new();
     let (_, link) = bench.linked(2);

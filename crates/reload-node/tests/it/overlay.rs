@@ -57,6 +57,12 @@ impl Overlay {
         document(&self.ca, &other, change).into()
     }
 
+    /// The certificate of another authority.
+    pub(crate) fn other_root(&self) -> Bytes {
+        let ca = Issuer::create(key(), "another", year()).expect("a name is enough");
+        ca.certificate_der().clone()
+    }
+
     /// A `kind` element with its signature.
     pub(crate) fn sign_kind(&self, element: &[u8]) -> Bytes {
         sign_kind(&self.signer, element).expect("the key can sign")
