@@ -28,6 +28,9 @@ const ANY_SEQUENCE: u16 = 65535;
 /// The pause between two ConfigUpdates of one sequence to one node.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// `initial-ttl` of a configuration that does not say (section 11.1).
+pub(crate) const DEFAULT_TTL: u8 = 100;
+
 /// The ConfigUpdates to others: one at a time for each node, then a pause.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
@@ -68,6 +71,14 @@ impl<T: Topology, S: Store> Node<T, S> {
         } else {
             Err(ErrorCode::CONFIG_TOO_OLD)
         }
+    }
+
+    /// The largest ttl that a message may have (section 6.3.2). One that was made under another
+    /// configuration is not judged by ours alone: else a node that lowers `initial-ttl` would hear
+    /// nothing more of those that are to follow, and they could not follow.
+    pub(crate) fn largest_ttl(&self, sequence: u16) -> u8 {
+        let own = self.configuration.initial_ttl;
+        if sequence == self.configuration.sequence { own } else { own.max(self.highest_ttl) }
     }
 
     /// Sends our document to a node that has an older one.
@@ -186,6 +197,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let sequence = configuration.sequence;
         let chord = configuration.chord;
         self.trust = Arc::new(trust);
+        self.highest_ttl = self.highest_ttl.max(self.configuration.initial_ttl);
         self.fragments.set_largest(largest_message(&configuration));
         self.set_kinds(configuration);
         self.document = document.clone();
@@ -231,7 +243,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             let mut held = self.trust.still_valid(&entry.certificate, now.wall);
             if held == Err(VerifyError::OtherTrust) {
                 let (der, chain) = (entry.certificate.der(), entry.certificate.chain());
-                held = self.trust.check(der, chain, now.wall).map(|again| entry.certificate = again);
+                held =
+                    self.trust.check(der, chain, now.wall).map(|again| entry.certificate = again);
             }
             if held.is_err() {
                 self.close_link(now, link, "its certificate is not valid in the new configuration");

@@ -96,7 +96,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// What is wrong with a message before anything is done with it.
     fn flaw(&self, header: &ForwardingHeader, unbound: bool, rest: &Bytes) -> Option<ErrorCode> {
-        if header.ttl > self.configuration.initial_ttl {
+        if header.ttl > self.largest_ttl(header.configuration_sequence) {
             return Some(ErrorCode::TTL_EXCEEDED);
         }
         if has_duplicates(&header.destination_list) {

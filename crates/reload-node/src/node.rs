@@ -16,7 +16,7 @@ use crate::acknowledge::Acknowledgements;
 use crate::answers::Answers;
 use crate::attach::Attaches;
 use crate::bootstrap::Bootstrap;
-use crate::configure::Exchanges;
+use crate::configure::{DEFAULT_TTL, Exchanges};
 use crate::copy::Copies;
 use crate::crypto::Crypto;
 use crate::deliver::Asked;
@@ -57,6 +57,8 @@ pub struct Node<T: Topology, S: Store> {
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) copies: Copies,
     pub(crate) exchanges: Exchanges,
+    /// The highest `initial-ttl` of the configurations this node lived by.
+    pub(crate) highest_ttl: u8,
     /// Requests that the topology plug-in is answering.
     pub(crate) asked: BTreeMap<RequestToken, Asked>,
     pub(crate) timers: Timers,
@@ -96,6 +98,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             acknowledgements: Acknowledgements::default(),
             copies: Copies::default(),
             exchanges: Exchanges::default(),
+            highest_ttl: DEFAULT_TTL,
             asked: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),

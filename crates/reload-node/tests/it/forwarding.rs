@@ -258,6 +258,24 @@ fn a_ttl_above_the_initial_one_is_refused_even_at_the_destination() {
 }
 
 #[test]
+fn a_node_that_is_to_follow_a_lower_initial_ttl_is_heard_until_it_does() {
+    let mut bench = Bench::configured(|configuration| {
+        configuration.initial_ttl = 20;
+        configuration.sequence = 2;
+    });
+    let (from, link) = bench.linked(1);
+    let mut draft = from.ping(bench.here());
+    (draft.header.ttl, draft.header.configuration_sequence) = (100, 1);
+    bench.hear(link, &from, &draft);
+    let sent = bench.take(link);
+    assert!(sent.iter().any(|m| m.contents.code == MessageCode::CONFIG_UPDATE_REQUEST)); // 6.5.4
+    let mut draft = from.ping(bench.here());
+    (draft.header.ttl, draft.header.configuration_sequence) = (101, 1);
+    bench.hear(link, &from, &draft);
+    assert_eq!(bench.refusal(link), ErrorCode::TTL_EXCEEDED);
+}
+
+#[test]
 fn answers_never_raise_errors() {
     let mut bench = Bench::new();
     let (from, link) = bench.linked(1);
