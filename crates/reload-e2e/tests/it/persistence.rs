@@ -304,3 +304,35 @@ fn a_peer_with_a_damaged_store_starts_all_the_same_and_gets_its_values_from_the_
     })
     .unwrap();
 }
+
+/// The whole overlay goes down, and one disk with it: the others have copies of what it had.
+#[test]
+#[ignore = "starts processes: run by `cargo xtask e2e`"]
+fn an_overlay_that_was_down_as_a_whole_has_its_values_again_though_one_store_is_lost() {
+    let mut overlay = Overlay::new("outage.example.org", None).unwrap();
+    for name in ["alice", "bob", "carol"] {
+        overlay.add_peer(name).unwrap();
+    }
+    overlay.settle().unwrap();
+    let items = items(&overlay);
+    for item in &items {
+        item.store(&overlay).unwrap();
+    }
+    for place in overlay.running() {
+        written(overlay.peer(place));
+        overlay.peer_mut(place).kill().unwrap();
+    }
+    let store = overlay.peer(0).home().join("store");
+    std::fs::remove_dir_all(&store).unwrap();
+    // Alice founds the ring with nothing; what is hers the others have to bring.
+    for place in 0..3 {
+        overlay.start(place).unwrap();
+    }
+    overlay.settle().unwrap();
+    let begin = Instant::now();
+    for (number, item) in items.iter().enumerate() {
+        let reader = overlay.peer(number % 3);
+        until(&format!("{item} is readable"), READABLE, || item.fetch(reader)).unwrap();
+    }
+    println!("  {} values are there {:?} after the ring", items.len(), begin.elapsed());
+}
