@@ -8,8 +8,8 @@ use reload_identity::{Algorithm, KeyPair, Trust, VerifyError};
 use crate::client::{ALICE, PASSWORD, form};
 use crate::service::{Service, init_options, serve_options};
 
-// R6940-11.3-12, R6940-11.3-15, R6940-11.3-18, R6940-11.3-20, R6940-11.3-21, R6940-11.3-22,
-// R6940-13.3-02
+// R6940-11.3-12, R6940-11.3-13, R6940-11.3-15, R6940-11.3-18, R6940-11.3-20, R6940-11.3-21,
+// R6940-11.3-22, R6940-13.3-02
 #[tokio::test]
 async fn a_good_request_gets_a_certificate_with_only_its_names() {
     let service = Service::start().await;

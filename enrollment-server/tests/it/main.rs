@@ -7,6 +7,7 @@ mod accounts;
 mod client;
 mod enroll;
 mod hostile;
+mod node_ids;
 mod program;
 mod service;
 mod settings;

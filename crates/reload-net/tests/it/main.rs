@@ -12,3 +12,4 @@ mod nodes;
 mod raw;
 mod refusals;
 mod ring;
+mod wiretap;

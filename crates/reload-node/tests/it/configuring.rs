@@ -154,6 +154,7 @@ fn a_further_root_certificate_costs_no_link() {
     assert_eq!(bench.only(link).contents.code, MessageCode::PING_ANSWER);
 }
 
+// R6940-11.1-49
 #[test]
 fn the_linked_nodes_are_shown_the_new_sequence() {
     let mut bench = Bench::new();
