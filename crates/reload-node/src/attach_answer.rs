@@ -6,7 +6,8 @@ use bytes::Bytes;
 use reload_storage::Store;
 use reload_topology::Topology;
 use reload_wire::{
-    AttachReqAns, Decode, ErrorCode, IceCandidate, MessageCode, Now, OverlayLinkType,
+    AppAttachReqAns, AttachReqAns, CandType, Decode, ErrorCode, IceCandidate, MessageCode, Now,
+    OverlayLinkType,
 };
 
 use crate::attach::{Attach, Awaiting, FORMING};
@@ -41,6 +42,14 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.attaches.open.insert(link, Attach::Answering { caller, request });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
         self.outputs.push_back(Output::Gather(link));
+    }
+
+    /// Somebody wants a connection of an application (section 6.5.2.2): none is offered here.
+    pub(crate) fn on_app_attach(&mut self, now: Now, caller: &Caller, body: &Bytes) {
+        match AppAttachReqAns::decode_exact(&self.dialect, body) {
+            Ok(_) => self.refuse(now, caller, ErrorCode::NOT_FOUND, "application not offered here"),
+            Err(error) => self.refuse_damaged(now, caller, &error),
+        }
     }
 
     fn admit_attach(
@@ -132,11 +141,12 @@ fn mixes_ice(candidates: &[IceCandidate]) -> bool {
 }
 
 /// The addresses among candidates at which a TLS link can be dialled, best first. Candidates of
-/// unknown link types do not count (E53).
+/// unknown link types do not count (E53), nor do those of the reserved type 3 (E54).
 fn usable(candidates: &[IceCandidate]) -> Vec<SocketAddr> {
     let mut tls: Vec<&IceCandidate> = candidates
         .iter()
         .filter(|candidate| candidate.overlay_link == OverlayLinkType::TLS_TCP_FH_NO_ICE)
+        .filter(|candidate| candidate.kind != CandType::Prflx)
         .collect();
     tls.sort_by_key(|candidate| std::cmp::Reverse(candidate.priority));
     let addresses = tls.iter().filter_map(|candidate| candidate.addr_port.socket_addr());
@@ -149,4 +159,27 @@ fn can_be_dialled(address: &SocketAddr) -> bool {
         IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast(),
     };
     !no_host && address.port() != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reload_wire::{Dialect, IpAddressPort};
+
+    #[test]
+    fn a_candidate_of_the_reserved_type_is_not_dialled() {
+        // 127.0.0.1:7, TLS, no foundation, priority 1, type 3, its related address, no extension
+        let bytes = [
+            &[1, 6, 127, 0, 0, 1, 0, 7][..],
+            &[4, 0, 0, 0, 0, 1, 3],
+            &[1, 6, 127, 0, 0, 1, 0, 8],
+            &[0, 0],
+        ];
+        let mut bytes = bytes.concat();
+        let read = |bytes: &[u8]| IceCandidate::decode_exact(&Dialect::default(), bytes);
+        assert_eq!(usable(&[read(&bytes).expect("it is well formed")]), []);
+        bytes[14] = 2;
+        let address = IpAddressPort::V4([127, 0, 0, 1].into(), 7).socket_addr();
+        assert_eq!(usable(&[read(&bytes).expect("it is well formed")]).first().copied(), address);
+    }
 }
