@@ -1,5 +1,6 @@
-//! `cargo xtask e2e`: the end-to-end test of `reload-e2e` with the real programs, then its captured
-//! bytes through an independent decoder.
+//! `cargo xtask e2e`: the end-to-end test of `reload-e2e` and the black-box test of
+//! `reload-blackbox` with the real programs, then the captured bytes of the first through an
+//! independent decoder.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +18,8 @@ pub(crate) fn run() -> Result<()> {
     }
     fs::create_dir_all(&directory).context("cannot make a directory for the capture")?;
     let one_by_one = ["--include-ignored", "--nocapture", "--test-threads=1"];
-    let arguments = [&["test", "--package", "reload-e2e", "--"][..], &one_by_one].concat();
+    let packages = ["--package", "reload-e2e", "--package", "reload-blackbox", "--"];
+    let arguments = [&["test"][..], &packages, &one_by_one].concat();
     step(cargo(&arguments).env("RELOAD_E2E_DIR", &directory))?;
     check_bytes(&directory)
 }

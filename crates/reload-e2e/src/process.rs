@@ -89,6 +89,12 @@ impl Process {
         Ok(line)
     }
 
+    /// Its number among the processes of the machine.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal.
     ///
     /// # Errors
