@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Ring(HomeArgs),
     /// Show this node: neighbours, fingers, links, stored values, counters.
     Status(HomeArgs),
+    /// Show messages or frames field by field, with offsets; hex or binary.
+    Inspect(InspectArgs),
     /// Look at, check, sign or make an overlay configuration document.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -90,9 +92,12 @@ pub(crate) struct EnrollArgs {
     /// File whose first line is the password; asked for without it.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
-    /// Where the configuration document is [default: https://NAME/.well-known/reload-config]
+    /// Where the configuration document is [default: asked of DNS, SRV _reload-config._tcp.NAME]
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     pub config_url: Option<String>,
+    /// The name server to ask [default: that of the system]
+    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["config", "config_url"])]
+    pub dns: Option<SocketAddr>,
     /// CA certificates (PEM) that the HTTPS servers are checked against.
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
@@ -128,6 +133,10 @@ pub(crate) struct PeerArgs {
     /// Use the overlay without routing or storing for it.
     #[arg(long, conflicts_with = "first")]
     pub client: bool,
+    /// Seconds between two questions for a new configuration; less often in a large overlay, 0 for
+    /// none but before the configuration expires.
+    #[arg(long, value_name = "S", default_value_t = 5)]
+    pub config_interval: u32,
     /// Write the TLS secrets to this file, for analysis. Whoever has it can read all traffic.
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
@@ -268,6 +277,23 @@ pub(crate) struct LocateArgs {
     /// Text, node:HEX, node:HEX/i or id:HEX.
     #[arg(value_name = "RESOURCE-NAME")]
     pub name: String,
+}
+
+/// `reload inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// Messages or frames one after the other, hex or binary; `-` is standard input.
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+    /// Take the bytes as frames of a link whatever they look like.
+    #[arg(long)]
+    pub frame: bool,
+    /// Configuration document of the overlay: its Kinds and its Node-ID length.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The overlay, where the document has several.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub overlay: Option<String>,
 }
 
 /// `reload config`.

@@ -21,6 +21,7 @@ use crate::daemon::{NodeOptions, keep_certificate_stored, load, note_event, star
 use crate::enroll::{self, Account, Overlay, Password};
 use crate::home::Home;
 use crate::running::Running;
+use crate::source::{Place, Source};
 use crate::units::now;
 
 /// Nobody's name outside this process.
@@ -66,8 +67,10 @@ impl Enrollment {
         let password = Password::new(format!("{user} in the demo"));
         self.accounts.add(user, password.expose()).await?;
         let url = format!("https://{}{}", self.address, reload_enroll::WELL_KNOWN_PATH);
-        let document = enroll::fetch_configuration(&url, OVERLAY, Some(&self.ca)).await?;
-        let overlay = Overlay::new(&document, OVERLAY, Some(self.ca.clone()))?;
+        let ca = String::from_utf8(self.ca.clone()).context("the CA of the server is no PEM")?;
+        let source = Source { place: Place::Url(url), ca: Some(ca) };
+        let fetched = source.fetch(OVERLAY, None).await?.context("no configuration is served")?;
+        let overlay = Overlay::new(&fetched.document, OVERLAY, Some(self.ca.clone()))?;
         let key = KeyPair::generate(Algorithm::EcdsaP256)?;
         let account = Account { user, password: &password, device: "demo" };
         let certificate = enroll::request_certificate(&overlay, &key, account).await?;

@@ -1,12 +1,11 @@
-//! The exchange with the enrollment server: the configuration (11.2) and the certificate (11.3).
+//! The exchange with the enrollment server for a certificate (section 11.3).
 
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use reload_enroll::{
-    CONFIGURATION_TYPE, EnrollmentAnswer, EnrollmentForm, ExpectedCertificate, check_certificate,
-    read_answer,
+    EnrollmentAnswer, EnrollmentForm, ExpectedCertificate, check_certificate, read_answer,
 };
 use reload_identity::{KeyPair, VerifiedCertificate};
 use reload_net::HttpsClient;
@@ -23,24 +22,6 @@ pub(crate) struct Account<'a> {
     pub password: &'a Password,
     /// The device; another device of the same user gets another Node-ID.
     pub device: &'a str,
-}
-
-/// Fetches a configuration document (section 11.2).
-///
-/// # Errors
-/// One line with the URL.
-pub(crate) async fn fetch_configuration(
-    url: &str,
-    overlay: &str,
-    ca: Option<&[u8]>,
-) -> anyhow::Result<Bytes> {
-    let client = HttpsClient::new(ca, Some(overlay))?;
-    let answer = client.get(url, CONFIGURATION_TYPE).await?;
-    match answer.status {
-        200 => Ok(answer.body),
-        404 => bail!("there is no overlay configuration at {url} (HTTP status 404)"),
-        status => bail!("{url} gives no configuration (HTTP status {status})"),
-    }
 }
 
 /// Asks the enrollment servers of the configuration, one after the other, for a certificate.

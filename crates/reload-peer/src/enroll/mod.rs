@@ -6,7 +6,6 @@ mod keep;
 mod password;
 mod self_signed;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -22,9 +21,10 @@ use crate::commands::home_directory;
 use crate::home::{CERTIFICATE, CONFIGURATION, Home, KEY};
 use crate::print;
 use crate::progress::ProgressLine;
+use crate::source::{Place, Source};
 use crate::units::{date, now};
 
-pub(crate) use exchange::{Account, fetch_configuration, request_certificate};
+pub(crate) use exchange::{Account, request_certificate};
 pub(crate) use password::Password;
 
 /// Runs the command.
@@ -38,7 +38,8 @@ pub(crate) async fn run(arguments: EnrollArgs, json: bool) -> anyhow::Result<()>
     let home = Home::create(&home_directory(&arguments.home)?)?;
     let _lock = home.lock()?;
     let line = ProgressLine::start("getting the configuration");
-    let overlay = overlay(&arguments, &home).await?;
+    let source = source(&arguments)?;
+    let overlay = overlay(&arguments, source.as_ref(), &home).await?;
     let (key, is_new) = keep::key(&home, &overlay, &user, algorithm(&arguments))?;
     let certificate = if arguments.config.is_some() {
         self_signed::certificate(&overlay, &key, &user)?
@@ -53,6 +54,10 @@ pub(crate) async fn run(arguments: EnrollArgs, json: bool) -> anyhow::Result<()>
         certificate
     };
     write_home(&home, &overlay, is_new.then_some(&key), &certificate)?;
+    match source {
+        Some(source) => source.keep(&home)?,
+        None => Source::keep_none(&home)?,
+    }
     report(&home, &overlay, &certificate, json)
 }
 
@@ -87,20 +92,41 @@ impl Overlay {
     }
 }
 
-async fn overlay(arguments: &EnrollArgs, home: &Home) -> anyhow::Result<Overlay> {
-    let read = |file: &Path| {
-        std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+/// Where to ask for the configuration; nowhere with `--config`.
+fn source(arguments: &EnrollArgs) -> anyhow::Result<Option<Source>> {
+    if arguments.config.is_some() {
+        return Ok(None);
+    }
+    let place = match &arguments.config_url {
+        Some(url) => Place::Url(url.clone()),
+        None => Place::Dns(arguments.dns),
     };
+    let ca = arguments.ca.as_deref().map(|file| {
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    });
+    Ok(Some(Source { place, ca: ca.transpose()? }))
+}
+
+async fn overlay(
+    arguments: &EnrollArgs,
+    source: Option<&Source>,
+    home: &Home,
+) -> anyhow::Result<Overlay> {
     let name = &arguments.overlay;
-    let overlay = if let Some(file) = &arguments.config {
-        let in_file = || format!("in {}", file.display());
-        Overlay::new(&read(file)?, name, None).with_context(in_file)?
-    } else {
-        let ca = arguments.ca.as_deref().map(read).transpose()?;
-        let url = arguments.config_url.clone();
-        let url = url.unwrap_or_else(|| reload_enroll::configuration_url(name));
-        let document = fetch_configuration(&url, name, ca.as_deref()).await?;
-        Overlay::new(&document, name, ca).with_context(|| format!("from {url}"))?
+    let overlay = match (source, &arguments.config) {
+        (Some(source), _) => {
+            let fetched =
+                source.fetch(name, None).await?.context("the server sends no document")?;
+            let ca = source.ca.clone().map(String::into_bytes);
+            Overlay::new(&fetched.document, name, ca)
+                .with_context(|| format!("from {}", source.url(name)))?
+        }
+        (None, Some(file)) => {
+            let document = std::fs::read(file);
+            let document = document.with_context(|| format!("cannot read {}", file.display()))?;
+            Overlay::new(&document, name, None).with_context(|| format!("in {}", file.display()))?
+        }
+        (None, None) => anyhow::bail!("no configuration is given"),
     };
     keep::newer_configuration(home, &overlay)?;
     Ok(overlay)

@@ -33,16 +33,25 @@ fn sequence(peer: &Peer) -> u64 {
 
 #[track_caller]
 fn until(what: &str, holds: impl Fn() -> bool) {
+    until_or(what, holds, String::new);
+}
+
+/// Waits; tells more if it is in vain.
+#[track_caller]
+fn until_or(what: &str, holds: impl Fn() -> bool, more: impl Fn() -> String) {
     let end = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < end, "{what} did not come about");
+        assert!(Instant::now() < end, "{what} did not come about\n{}", more());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 #[track_caller]
 fn all_have(peers: &[Peer], wanted: u64) {
-    until("the new configuration", || peers.iter().all(|peer| sequence(peer) == wanted));
+    until_or("the new configuration", || peers.iter().all(|peer| sequence(peer) == wanted), || {
+        let told = |peer: &Peer| format!("{}\n{}", peer.json("status", &[]), peer.log());
+        peers.iter().map(told).collect::<Vec<_>>().join("\n")
+    });
 }
 
 fn fetched(peer: &Peer, kind: &str, more: &[&str]) -> String {

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod bad_input;
+mod clients;
 mod config;
+mod configuration;
+mod discovery;
 mod enroll;
+mod inspect;
 mod peers;
 mod support;

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 pub(crate) const OVERLAY: &str = "test.example.org";
 
 /// Loaded machines are slow; a program that hangs is found all the same.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An overlay with its enrollment server.
 pub(crate) struct Overlay {
@@ -26,12 +26,22 @@ pub(crate) struct Overlay {
 
 impl Overlay {
     pub(crate) fn start() -> Self {
+        Self::start_with_hosts(Vec::new())
+    }
+
+    /// Its HTTPS certificate names this host too.
+    pub(crate) fn start_with_host(host: &str) -> Self {
+        Self::start_with_hosts(vec![host.to_owned()])
+    }
+
+    fn start_with_hosts(hosts: Vec<String>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let home = enrollment_server::Home::new(directory.path().join("server"));
         let (accounts, url) = runtime.block_on(async {
             let cost = PasswordCost::InsecureForTests;
-            let options = InitOptions { password_cost: cost, ..InitOptions::new(OVERLAY) };
+            let options = InitOptions::new(OVERLAY);
+            let options = InitOptions { password_cost: cost, hosts, ..options };
             let accounts = init(&home, options).await.unwrap();
             let options = ServeOptions { password_cost: cost, ..ServeOptions::default() };
             let server = Server::bind(&home, options).await.unwrap();
@@ -44,6 +54,17 @@ impl Overlay {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The port of the server.
+    pub(crate) fn port(&self) -> u16 {
+        let authority = self.url.trim_start_matches("https://").split('/').next().unwrap();
+        authority.parse::<std::net::SocketAddr>().unwrap().port()
+    }
+
+    /// Runs something of the server's library.
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
     }
 
     /// Adds an account whose password is its name.
