@@ -4,6 +4,7 @@
 mod ci;
 mod conformance;
 mod e2e;
+mod fuzz;
 mod layers;
 mod messages;
 mod run;
@@ -37,6 +38,15 @@ enum Command {
     },
     /// Run the end-to-end test with the real programs and check its captured bytes.
     E2e,
+    /// Run every fuzz target for a while, one after the other.
+    Fuzz {
+        /// Seconds for each target.
+        #[arg(long, value_name = "N", default_value_t = 60)]
+        seconds: u32,
+        /// Only these targets.
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
     /// Give one message of every method to an independent decoder.
     Messages,
 }
@@ -48,6 +58,7 @@ fn main() -> ExitCode {
         Command::Layers => layers::run(),
         Command::Conformance { write } => conformance::run(write),
         Command::E2e => e2e::run(),
+        Command::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Command::Messages => messages::run(),
     };
     match done {
