@@ -2,6 +2,7 @@
 
 mod arguments;
 mod data;
+mod inspect;
 mod look;
 mod status;
 
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Locate(arguments) => look::locate(arguments, json).await,
         Command::Ring(arguments) => look::ring(arguments, json).await,
         Command::Status(arguments) => status::status(arguments, json).await,
+        Command::Inspect(arguments) => inspect::inspect(&arguments, json),
     }
 }
 

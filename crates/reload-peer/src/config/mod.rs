@@ -31,12 +31,13 @@ pub(crate) fn run(command: ConfigCommand, json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn read_document(file: &Path) -> anyhow::Result<OverlayDocument> {
+pub(crate) fn read_document(file: &Path) -> anyhow::Result<OverlayDocument> {
     let bytes = read(file)?;
     OverlayDocument::parse(&bytes).with_context(|| format!("{} is damaged", title(file)))
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+/// The bytes of a file or of standard input.
+pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().lock().take(MAX_DOCUMENT).read_to_end(&mut bytes)
@@ -51,12 +52,13 @@ fn read_text(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(read(file)?).with_context(|| format!("{} is no text", title(file)))
 }
 
-fn title(file: &Path) -> String {
+/// What a file is called in errors.
+pub(crate) fn title(file: &Path) -> String {
     if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
 }
 
 /// The configuration of the overlay asked for, or the only one.
-fn choose<'a>(
+pub(crate) fn choose<'a>(
     document: &'a OverlayDocument,
     overlay: Option<&str>,
 ) -> anyhow::Result<&'a Configuration> {

@@ -9,5 +9,6 @@ mod configuration;
 mod discovery;
 mod enroll;
 mod inspect;
+mod inspect;
 mod peers;
 mod support;
