@@ -43,6 +43,7 @@ fn addresses_are_tried_one_after_the_other_and_the_first_link_is_joined() {
     assert_eq!(bench.desk.told(join), 1);
 }
 
+// R6940-6.4.2.1-10
 #[test]
 fn the_overlay_is_founded_only_when_no_address_answers() {
     let mut bench = Bench::new();
@@ -54,6 +55,7 @@ fn the_overlay_is_founded_only_when_no_address_answers() {
     assert!(bench.connecting.is_empty());
 }
 
+// R6940-4.5.2-01
 #[test]
 fn a_node_that_is_not_the_first_founds_nothing_and_tries_again_with_growing_pauses() {
     let mut bench = Bench::new();

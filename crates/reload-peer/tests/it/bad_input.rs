@@ -57,7 +57,6 @@ fn home_by_hand(home: &Path, expiration: UnixTime, not_before: UnixTime) {
     std::fs::set_permissions(home.join("node.key"), PermissionsExt::from_mode(0o600)).unwrap();
 }
 
-// R6940-11.2-02
 #[test]
 fn wrong_usage_is_exit_code_2() {
     for arguments in

@@ -91,3 +91,14 @@ fn self_signed_enrollment_needs_no_server() {
     };
     assert_eq!(id(&first), id(&again));
 }
+
+// R6940-11.2-02
+#[test]
+fn the_overlay_name_has_to_be_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let home = directory.path().join("home");
+    let output = reload(&["enroll", "--home", text(&home), "--user", "alice@self.example.org"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--overlay"), "{}", stderr(&output));
+    assert!(!home.exists());
+}
