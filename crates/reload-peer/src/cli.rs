@@ -53,8 +53,6 @@ pub(crate) enum Command {
     Status(HomeArgs),
     /// Show messages or frames field by field, with offsets; hex or binary.
     Inspect(InspectArgs),
-    /// Show messages or frames field by field, with offsets; hex or binary.
-    Inspect(InspectArgs),
     /// Look at, check, sign or make an overlay configuration document.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -279,23 +277,6 @@ pub(crate) struct LocateArgs {
     /// Text, node:HEX, node:HEX/i or id:HEX.
     #[arg(value_name = "RESOURCE-NAME")]
     pub name: String,
-}
-
-/// `reload inspect`.
-#[derive(Debug, Args)]
-pub(crate) struct InspectArgs {
-    /// Messages or frames one after the other, hex or binary; `-` is standard input.
-    #[arg(value_name = "FILE|-")]
-    pub file: PathBuf,
-    /// Take the bytes as frames of a link whatever they look like.
-    #[arg(long)]
-    pub frame: bool,
-    /// Configuration document of the overlay: its Kinds and its Node-ID length.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// The overlay, where the document has several.
-    #[arg(long, value_name = "NAME", requires = "config")]
-    pub overlay: Option<String>,
 }
 
 /// `reload inspect`.

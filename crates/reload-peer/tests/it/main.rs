@@ -9,6 +9,5 @@ mod configuration;
 mod discovery;
 mod enroll;
 mod inspect;
-mod inspect;
 mod peers;
 mod support;
