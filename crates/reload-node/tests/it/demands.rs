@@ -308,3 +308,18 @@ fn a_kind_whose_signer_is_no_longer_listed_is_gone_with_its_values() {
     assert!(bench.node.configuration().kind(definition.id).is_none());
     assert_eq!(bench.node.status(bench.now).values, 0);
 }
+
+// R6940-6.5.4.1-03
+#[test]
+fn a_config_update_of_an_unknown_type_is_refused_and_changes_nothing() {
+    let mut bench = Bench::new();
+    let (from, link) = bench.linked(1);
+    let document = bench.overlay.document(|c| c.sequence = 2);
+    let update = ConfigUpdateReq::Unknown { kind: 9, data: document };
+    let to = bench.here();
+    bench.hear(link, &from, &from.request(to, MessageCode::CONFIG_UPDATE_REQUEST, &update));
+    assert_eq!(bench.refusal(link), ErrorCode::INVALID_MESSAGE);
+    assert_eq!(bench.node.configuration().sequence, 1);
+    bench.hear(link, &from, &from.ping(bench.here()).number(2));
+    assert_eq!(bench.only(link).contents.code, MessageCode::PING_ANSWER);
+}

@@ -93,6 +93,7 @@ fn a_store_is_answered_after_half_a_second_without_its_replicas() {
     assert_eq!(codes(&mut bench, link), [MessageCode::STORE_ANSWER]);
 }
 
+// R6940-6.2.1-09
 #[test]
 fn a_repeated_store_is_not_done_twice() {
     let mut bench = Bench::new();
