@@ -196,6 +196,10 @@ fn a_file_that_is_damaged_while_the_peer_runs_is_filled_from_memory() {
     for key in 0..50 {
         store.apply(put(&bed, 0, key, 1)).unwrap();
     }
+    // A slot without values, too, has its counter.
+    for step in [Step::Put(3, 0, 1), Step::Generation(3, 7), Step::Remove(3, 0)] {
+        store.apply([change(&bed, &step, 1)].into_iter().collect()).unwrap();
+    }
     store.flush().unwrap();
     // The disk fails, and when it works again the file is gone.
     file.tape().full = true;
@@ -211,6 +215,7 @@ fn a_file_that_is_damaged_while_the_peer_runs_is_filled_from_memory() {
     store.close();
     let (store, report) = bed.open(&file);
     assert_eq!((picture(store.memory()), report.values), (before, 52));
+    assert_eq!(store.generation(&resource(3), DICTIONARY), 7);
 }
 
 #[test]
