@@ -8,6 +8,7 @@
 mod body;
 mod configuration;
 mod form;
+mod inspect;
 mod link;
 mod node;
 mod round;
@@ -22,6 +23,7 @@ pub use body::{
 };
 pub use configuration::configuration;
 pub use form::enrollment_form;
+pub use inspect::inspect;
 pub use link::link_stream;
 pub use node::node_inputs;
 pub use seeds::{Seed, findings, seeds};
@@ -47,7 +49,7 @@ macro_rules! targets {
 }
 
 targets! {
-    frame message security_block stored_values link_stream configuration enrollment_form node_inputs
+    frame message inspect security_block stored_values link_stream configuration enrollment_form node_inputs
     probe attach app_attach join leave update route_query ping store fetch stat find config_update
     error_response
 }

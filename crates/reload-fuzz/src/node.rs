@@ -292,7 +292,7 @@ fn new_value(kind: KindId, script: &mut Script<'_>) -> NewValue {
     };
     let (lifetime, generation) = (script.uint32(), u64::from(script.or_zero()));
     let value = DataValue {
-        exists: script.or_zero() % 4 != 0,
+        exists: !script.or_zero().is_multiple_of(4),
         value: Bytes::copy_from_slice(script.bytes()),
     };
     NewValue { kind, generation, place, value, lifetime, storage_time: None }

@@ -29,7 +29,7 @@ pub struct Seed {
 pub fn seeds(target: &str) -> Result<Vec<Seed>> {
     let bytes = match target {
         "frame" => frames()?,
-        "message" => whole_messages()?.into_iter().map(|it| it.to_vec()).collect(),
+        "message" | "inspect" => whole_messages()?.into_iter().map(|it| it.to_vec()).collect(),
         "link_stream" => streams()?,
         "configuration" => documents()?,
         "enrollment_form" => forms(),

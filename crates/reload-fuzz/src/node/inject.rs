@@ -30,7 +30,8 @@ impl Play<'_> {
             return;
         };
         let request = reload_wire::peek_message_code(&rest).unwrap_or(MessageCode::ERROR);
-        let code = if script.or_zero() % 8 == 0 { MessageCode::ERROR } else { request.answer() };
+        let code =
+            if script.or_zero().is_multiple_of(8) { MessageCode::ERROR } else { request.answer() };
         let mut destination_list: Vec<_> = header.via_list.iter().rev().cloned().collect();
         destination_list.push(Destination::Node(self.peers.own.node_id()));
         destination_list.dedup();
