@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reload_config::{ConfigurationBuilder, Leniency, OverlayDocument, assemble};
 use reload_identity::{
     Algorithm, Credentials, Issuer, KeyPair, OverlayConfig, Signers, Trust, Validity, Verified,
@@ -24,6 +25,13 @@ pub struct Overlay {
     pub configuration: Verified<OverlayConfig>,
     /// What it trusts, simulated certificates included.
     pub trust: Arc<Trust>,
+    authority: Arc<Authority>,
+}
+
+/// Who signs certificates and configurations.
+struct Authority {
+    ca: Issuer,
+    signer: Signer,
 }
 
 impl Overlay {
@@ -37,7 +45,7 @@ impl Overlay {
         let key = || KeyPair::generate(Algorithm::EcdsaP256).expect("the system has randomness");
         let ca = Issuer::create(key(), "simulation", year).expect("a name and a key are enough");
         let signer = Signer::new(&ca, key(), year);
-        let document = signer.document(&ca);
+        let document = signer.document(&ca, |_| ());
         let document = OverlayDocument::parse(&document).expect("what was written can be read");
         let signers = Signers::FirstUse;
         let configuration =
@@ -46,7 +54,17 @@ impl Overlay {
         let trust = Trust::new(&configuration.configuration, Leniency::Strict)
             .expect("its root certificate is one")
             .for_simulation();
-        Self { configuration, trust: Arc::new(trust) }
+        let authority = Arc::new(Authority { ca, signer });
+        Self { configuration, trust: Arc::new(trust), authority }
+    }
+
+    /// Another document of this overlay, signed as the first.
+    ///
+    /// # Panics
+    /// If the change makes a document that cannot be written.
+    #[must_use]
+    pub fn document(&self, change: impl FnOnce(&mut ConfigurationBuilder)) -> Bytes {
+        self.authority.signer.document(&self.authority.ca, change).into()
     }
 
     /// The credentials of a node with this Node-ID and user name.
@@ -93,13 +111,14 @@ impl Signer {
     }
 
     /// The signed document.
-    fn document(&self, ca: &Issuer) -> Vec<u8> {
+    fn document(&self, ca: &Issuer, change: impl FnOnce(&mut ConfigurationBuilder)) -> Vec<u8> {
         let mut builder = ConfigurationBuilder::new_overlay(NAME);
         builder.root_certs = vec![ca.certificate_der().clone()];
         builder.configuration_signers = vec![self.credentials.node_id()];
         builder.kind_signers = vec![self.credentials.node_id()];
         builder.sequence = 1;
         builder.no_ice = true;
+        change(&mut builder);
         builder.sign_kinds(|kind| sign_kind(&self.credentials, kind)).expect("the key can sign");
         let element = builder.build().expect("the defaults are complete");
         let signature = sign_configuration(&self.credentials, &element).expect("the key can sign");

@@ -219,6 +219,17 @@ impl World {
         id
     }
 
+    /// Gives a node a configuration document, as its server would.
+    ///
+    /// # Errors
+    /// Why the node does not take it.
+    pub fn offer(&mut self, host: HostId, document: &Bytes) -> Result<(), String> {
+        let now = self.now;
+        let taken = self.hosts[host].node.offer_configuration(now, document);
+        self.drain(host);
+        taken
+    }
+
     /// Sends a request and lets time pass until it has ended.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Whole overlays in virtual time.
 
+mod configuration;
 mod hops;
 mod partition;
 mod ring;
