@@ -59,7 +59,7 @@ fn full(
     let list = |ids: &[u128]| ids.iter().copied().map(node).collect();
     let (predecessors, successors, fingers) = (list(before), list(after), list(fingers));
     let kind = ChordUpdateKind::Full { predecessors, successors, fingers };
-    let body = ChordUpdate { uptime: 1, kind }.to_bytes().unwrap();
+    let body = ChordUpdate { uptime: 1, kind }.to_bytes().expect("it fits");
     rig.request(from, true, TopologyRequest::Update(body))
 }
 

@@ -54,12 +54,22 @@ impl Rig {
         actions
     }
 
-    pub(crate) fn request(&mut self, from: u128, direct: bool, request: TopologyRequest) -> Vec<Action> {
+    pub(crate) fn request(
+        &mut self,
+        from: u128,
+        direct: bool,
+        request: TopologyRequest,
+    ) -> Vec<Action> {
         let token = RequestToken(9);
         self.input(Input::Request { token, from: node(from), direct, request })
     }
 
-    pub(crate) fn update(&mut self, from: u128, predecessors: &[u128], successors: &[u128]) -> Vec<Action> {
+    pub(crate) fn update(
+        &mut self,
+        from: u128,
+        predecessors: &[u128],
+        successors: &[u128],
+    ) -> Vec<Action> {
         let list = |ids: &[u128]| ids.iter().copied().map(node).collect();
         let (predecessors, successors) = (list(predecessors), list(successors));
         let kind = ChordUpdateKind::Neighbors { predecessors, successors };

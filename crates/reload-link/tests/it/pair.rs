@@ -20,12 +20,7 @@ struct Pair {
 impl Pair {
     fn new(delay: Duration) -> Self {
         let link = || FrameLink::new(LinkSettings::new(Dialect::default(), 5000));
-        Self {
-            now: Instant::now(),
-            left: link(),
-            right: link(),
-            delay,
-        }
+        Self { now: Instant::now(), left: link(), right: link(), delay }
     }
 
     fn send(&mut self, message: &'static [u8]) {
@@ -54,10 +49,7 @@ impl Pair {
     fn next_timer(&mut self) -> Option<FrameEvent> {
         self.now = self.left.wakeup()?;
         self.left.handle_timeout(self.now);
-        assert!(
-            self.left.wakeup().is_none_or(|next| next > self.now),
-            "deadlines advance"
-        );
+        assert!(self.left.wakeup().is_none_or(|next| next > self.now), "deadlines advance");
         self.left.poll_event()
     }
 }
@@ -74,10 +66,7 @@ fn the_round_trip_is_measured_and_the_rto_keeps_its_floor() {
     let stats = pair.left.stats();
     assert_eq!(stats.rtt, Some(40 * MS));
     assert_eq!(stats.rto, MIN_RTO);
-    assert_eq!(
-        (stats.counters.frames_sent, stats.counters.acks_received),
-        (10, 10)
-    );
+    assert_eq!((stats.counters.frames_sent, stats.counters.acks_received), (10, 10));
     assert_eq!(stats.unacknowledged, 0);
     assert_eq!(pair.left.wakeup(), None, "an idle link has no timer");
 }
@@ -91,10 +80,7 @@ fn a_stopped_peer_is_failing_after_the_rto_then_restored_when_it_goes_on() {
     pair.deliver(&bytes);
     pair.send(b"two");
     let (sent_at, held) = (pair.now, pair.written());
-    assert!(matches!(
-        pair.next_timer(),
-        Some(FrameEvent::Failing { .. })
-    ));
+    assert!(matches!(pair.next_timer(), Some(FrameEvent::Failing { .. })));
     assert_eq!(pair.now, sent_at + MIN_RTO);
     pair.now += 5000 * MS;
     assert_eq!(pair.deliver(&held), 1, "nothing is lost in a stream");
@@ -109,14 +95,9 @@ fn a_peer_that_stays_silent_is_dead_30_seconds_after_failing() {
     pair.send(b"one");
     let sent_at = pair.now;
     let _lost = pair.written();
-    assert!(matches!(
-        pair.next_timer(),
-        Some(FrameEvent::Failing { .. })
-    ));
+    assert!(matches!(pair.next_timer(), Some(FrameEvent::Failing { .. })));
     pair.send(b"still taken while it may come back");
-    let Some(FrameEvent::Dead { unacknowledged }) = pair.next_timer() else {
-        panic!("dead")
-    };
+    let Some(FrameEvent::Dead { unacknowledged }) = pair.next_timer() else { panic!("dead") };
     assert_eq!(unacknowledged, [&b"still taken while it may come back"[..]]);
     assert_eq!(pair.now, sent_at + INITIAL_RTO + DEAD_AFTER);
     assert_eq!(pair.left.wakeup(), None);
@@ -134,9 +115,7 @@ fn failing_hands_out_each_message_without_an_ack_once_and_in_order() {
     pair.send(b"written");
     pair.written();
     pair.send(b"queued");
-    let Some(FrameEvent::Failing { unacknowledged }) = pair.next_timer() else {
-        panic!("failing")
-    };
+    let Some(FrameEvent::Failing { unacknowledged }) = pair.next_timer() else { panic!("failing") };
     assert_eq!(unacknowledged, [&b"written"[..], &b"queued"[..]]);
     assert!(!pair.left.wants_transmit(), "it is not sent here too");
     assert!(pair.left.take_unacknowledged().is_empty());
@@ -146,11 +125,7 @@ fn failing_hands_out_each_message_without_an_ack_once_and_in_order() {
 fn what_is_only_queued_starts_no_timer() {
     let mut pair = Pair::new(MS);
     pair.send(b"one");
-    assert_eq!(
-        pair.left.wakeup(),
-        None,
-        "the round trip counts from the write"
-    );
+    assert_eq!(pair.left.wakeup(), None, "the round trip counts from the write");
     pair.written();
     assert_eq!(pair.left.wakeup(), Some(pair.now + INITIAL_RTO));
 }
@@ -161,9 +136,7 @@ fn acks_overtake_data_in_the_writer() {
     let mut pair = Pair::new(MS);
     pair.send(b"theirs");
     let bytes = pair.written();
-    pair.right
-        .send(Bytes::from_static(b"ours, queued first"))
-        .unwrap();
+    pair.right.send(Bytes::from_static(b"ours, queued first")).unwrap();
     pair.right.handle_bytes(pair.now, &bytes).unwrap();
     let mut out = BytesMut::new();
     pair.right.poll_transmit(pair.now, &mut out);
@@ -175,17 +148,12 @@ fn acks_overtake_data_in_the_writer() {
 // R6940-6.6.2-04, R6940-6.6.2-05
 #[test]
 fn a_full_queue_refuses_and_keeps_what_it_has() {
-    let settings = LinkSettings {
-        queue_messages: 2,
-        ..LinkSettings::new(Dialect::default(), 5000)
-    };
+    let settings =
+        LinkSettings { queue_messages: 2, ..LinkSettings::new(Dialect::default(), 5000) };
     let mut link = FrameLink::new(settings);
     assert_eq!(link.send(Bytes::from_static(b"a")), Ok(()));
     assert_eq!(link.send(Bytes::from_static(b"b")), Ok(()));
-    assert_eq!(
-        link.send(Bytes::from_static(b"c")),
-        Err(SendError::QueueFull)
-    );
+    assert_eq!(link.send(Bytes::from_static(b"c")), Err(SendError::QueueFull));
     let mut out = BytesMut::new();
     while link.poll_transmit(Instant::now(), &mut out) {}
     assert_eq!(&out[..], b"\x80\0\0\0\0\0\0\x01a\x80\0\0\0\x01\0\0\x01b");
@@ -196,13 +164,7 @@ fn a_full_queue_refuses_and_keeps_what_it_has() {
 fn a_message_above_the_limit_is_not_sent() {
     let mut link = FrameLink::new(LinkSettings::new(Dialect::default(), 10));
     let refused = link.send(Bytes::from_static(&[0; 11]));
-    assert_eq!(
-        refused,
-        Err(SendError::TooLarge {
-            size: 11,
-            limit: 10
-        })
-    );
+    assert_eq!(refused, Err(SendError::TooLarge { size: 11, limit: 10 }));
     assert_eq!(link.send(Bytes::from_static(&[0; 10])), Ok(()));
 }
 
@@ -219,30 +181,21 @@ fn a_peer_that_reads_no_acks_costs_a_bounded_queue_and_the_newest_stay() {
     let mut out = BytesMut::new();
     while link.poll_transmit(Instant::now(), &mut out) {}
     assert_eq!(out.len(), reload_link::ACK_QUEUE * 9);
-    assert_eq!(
-        &out[out.len() - 9..],
-        [129, 0, 0, 3, 231, 255, 255, 255, 254]
-    );
+    assert_eq!(&out[out.len() - 9..], [129, 0, 0, 3, 231, 255, 255, 255, 254]);
     assert_eq!(link.stats().counters.acks_dropped, 1000 - 256);
 }
 
 #[test]
 fn a_window_without_acks_holds_further_messages_back() {
-    let settings = LinkSettings {
-        queue_messages: 5000,
-        ..LinkSettings::new(Dialect::default(), 5000)
-    };
+    let settings =
+        LinkSettings { queue_messages: 5000, ..LinkSettings::new(Dialect::default(), 5000) };
     let (mut link, now) = (FrameLink::new(settings), Instant::now());
     (0..2000).for_each(|_| link.send(Bytes::new()).unwrap());
     let mut out = BytesMut::new();
     while link.poll_transmit(now, &mut out) {}
-    assert_eq!(
-        (link.stats().unacknowledged, link.stats().queued),
-        (1024, 976)
-    );
+    assert_eq!((link.stats().unacknowledged, link.stats().queued), (1024, 976));
     assert!(!link.wants_transmit());
-    link.handle_bytes(now, &[129, 0, 0, 0, 99, 0, 0, 0, 0])
-        .unwrap();
+    link.handle_bytes(now, &[129, 0, 0, 0, 99, 0, 0, 0, 0]).unwrap();
     while link.poll_transmit(now, &mut out) {}
     assert_eq!(link.stats().queued, 876);
 }

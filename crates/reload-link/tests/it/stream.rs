@@ -70,8 +70,7 @@ proptest! {
 #[test]
 fn a_message_of_exactly_the_limit_passes_and_one_more_byte_does_not() {
     let mut link = link(100);
-    link.handle_bytes(Instant::now(), &data(0, &[1; 100]))
-        .unwrap();
+    link.handle_bytes(Instant::now(), &data(0, &[1; 100])).unwrap();
     assert_eq!(messages(&mut link).len(), 1);
     let mut large = forwarding_header(101);
     large.resize(101, 0);
@@ -80,6 +79,19 @@ fn a_message_of_exactly_the_limit_passes_and_one_more_byte_does_not() {
 }
 
 // R6940-6.6-01
+#[test]
+fn a_new_limit_holds_for_what_is_sent_and_is_never_lowered_for_what_is_read() {
+    let mut link = link(100);
+    link.set_max_message_size(200);
+    link.handle_bytes(Instant::now(), &data(0, &[1; 200])).unwrap();
+    assert_eq!(messages(&mut link).len(), 1);
+    link.send(vec![0; 200].into()).unwrap();
+    link.set_max_message_size(50);
+    assert!(link.send(vec![0; 51].into()).is_err());
+    link.handle_bytes(Instant::now(), &data(1, &[1; 200])).unwrap();
+    assert_eq!(messages(&mut link).len(), 1, "the peer may not know yet");
+}
+
 #[test]
 fn too_large_is_told_with_the_header_before_the_body_came() {
     let mut link = link(1000);
@@ -91,17 +103,11 @@ fn too_large_is_told_with_the_header_before_the_body_came() {
         assert!(link.poll_event().is_none());
     }
     link.handle_bytes(Instant::now(), &[*last]).unwrap();
-    let Some(FrameEvent::TooLarge(header)) = link.poll_event() else {
-        panic!("told")
-    };
+    let Some(FrameEvent::TooLarge(header)) = link.poll_event() else { panic!("told") };
     assert_eq!(header.transaction_id.0, 0x1122_3344_5566_7788);
     assert_eq!(header.length, 0x00ff_ffff);
-    assert!(
-        !link.wants_transmit(),
-        "what was not received is not acknowledged"
-    );
-    link.handle_bytes(Instant::now(), &data(1, b"after it"))
-        .unwrap();
+    assert!(!link.wants_transmit(), "what was not received is not acknowledged");
+    link.handle_bytes(Instant::now(), &data(1, b"after it")).unwrap();
     assert!(link.poll_event().is_none(), "nothing more is read");
 }
 
@@ -112,44 +118,23 @@ fn a_header_above_the_limit_closes_without_an_answer() {
     header[32..34].copy_from_slice(&0xfff0_u16.to_be_bytes());
     header.resize(2000, 0);
     let result = link(1000).handle_bytes(Instant::now(), &data(0, &header));
-    assert!(matches!(
-        result,
-        Err(LinkError::HeaderTooLarge {
-            size: 65_576,
-            limit: 1000
-        })
-    ));
+    assert!(matches!(result, Err(LinkError::HeaderTooLarge { size: 65_576, limit: 1000 })));
 }
 
 #[test]
 fn an_oversize_frame_of_noise_closes() {
     let noise = [0xab; 60];
     let result = link(40).handle_bytes(Instant::now(), &data(0, &noise));
-    assert!(
-        matches!(result, Err(LinkError::HeaderTooLarge { .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(LinkError::HeaderTooLarge { .. })), "{result:?}");
     let mut lists_past_the_end = forwarding_header(0);
     lists_past_the_end[34..36].copy_from_slice(&100_u16.to_be_bytes());
     let result = link(500).handle_bytes(Instant::now(), &{
         lists_past_the_end.resize(600, 0);
         data(0, &lists_past_the_end)
     });
-    assert!(
-        matches!(
-            result,
-            Err(LinkError::OversizeNoise {
-                source: Some(_),
-                ..
-            })
-        ),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(LinkError::OversizeNoise { source: Some(_), .. })), "{result:?}");
     let result = link(10).handle_bytes(Instant::now(), &data(0, &[0; 20]));
-    assert!(
-        matches!(result, Err(LinkError::OversizeNoise { source: None, .. })),
-        "{result:?}"
-    );
+    assert!(matches!(result, Err(LinkError::OversizeNoise { source: None, .. })), "{result:?}");
 }
 
 // R6940-6.6.2-01
@@ -162,16 +147,14 @@ fn an_unknown_frame_type_closes_after_what_came_before_it() {
     let result = link.handle_bytes(Instant::now(), &stream);
     assert!(matches!(result, Err(LinkError::UnknownFrameType(7))));
     assert_eq!(messages(&mut link), [&b"good"[..]]);
-    link.handle_bytes(Instant::now(), &data(2, b"nor this"))
-        .unwrap();
+    link.handle_bytes(Instant::now(), &data(2, b"nor this")).unwrap();
     assert!(link.poll_event().is_none());
 }
 
 #[test]
 fn a_peer_may_start_at_any_number() {
     let mut link = link(100);
-    link.handle_bytes(Instant::now(), &data(u32::MAX, b"a"))
-        .unwrap();
+    link.handle_bytes(Instant::now(), &data(u32::MAX, b"a")).unwrap();
     link.handle_bytes(Instant::now(), &data(0, b"b")).unwrap();
     assert_eq!(messages(&mut link).len(), 2);
 }
