@@ -290,7 +290,6 @@ mod tests {
         assert_eq!(changed.bootstrap_nodes, []);
     }
 
-    // R6940-11.1-29
     #[test]
     fn a_value_that_a_reader_would_refuse_is_refused_with_its_range() {
         refused("initial-ttl", &["0"], "initial-ttl: \"0\" is not a number from 1 to 255");

@@ -151,7 +151,6 @@ mod tests {
         changed.map(|()| builder)
     }
 
-    // R6940-11.1-36
     #[test]
     fn a_new_kind_needs_all_its_fields() {
         let all = [&NEW[..], &["max-node-multiple=4"]].concat();
@@ -185,7 +184,6 @@ mod tests {
         assert!(error.starts_with("kind: the configuration has no Kind"), "{error}");
     }
 
-    // R6940-11.1-38
     #[test]
     fn the_registry_rules_over_registered_kinds() {
         for field in ["model=single", "access=USER-MATCH", "max-node-multiple=3"] {

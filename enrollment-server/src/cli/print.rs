@@ -90,7 +90,11 @@ pub(super) fn document(document: &Document, as_json: bool) -> Result<()> {
         "bootstrap_nodes": configuration.bootstrap_nodes,
         "configuration_signers": hex(&configuration.configuration_signers),
         "bad_nodes": hex(&configuration.bad_nodes),
+        "initial_ttl": configuration.initial_ttl,
         "max_message_size": configuration.max_message_size,
+        "overlay_reliability_timer": configuration.overlay_reliability_timer.as_millis(),
+        "chord_update_interval": configuration.chord.update_interval,
+        "chord_ping_interval": configuration.chord.ping_interval,
         "kinds": kinds,
         "bytes": document.size(),
     });
