@@ -18,6 +18,7 @@
 
 mod body;
 mod chord;
+mod date;
 mod frames;
 mod header;
 mod link;

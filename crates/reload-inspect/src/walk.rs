@@ -5,6 +5,7 @@ use bytes::Bytes;
 use reload_wire::{Decode, DecodeError, Fault, KindId, NodeId, read};
 
 use crate::Context;
+use crate::date::date;
 use crate::node::{Node, Problem, Value};
 
 /// What a step of the walk gives.
@@ -141,7 +142,7 @@ impl<'a> Walk<'a> {
     /// A time in milliseconds since 1970.
     pub(crate) fn time(&mut self, name: &'static str) -> Step {
         let time = self.uint64(name)?;
-        self.mean(format!("{}.{:03} s since 1970", time / 1000, time % 1000));
+        self.mean(date(time));
         Ok(())
     }
 
