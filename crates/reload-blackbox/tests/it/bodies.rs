@@ -2,11 +2,12 @@
 //! for what fits no other code (section 6.3.3.1).
 
 use bytes::Bytes;
-use reload_blackbox::Expect::Error;
+use reload_blackbox::Expect::{AnyError, Error};
 use reload_blackbox::{Draft, Row, World};
 use reload_wire::{
-    AppAttachReqAns, ChordUpdate, ChordUpdateKind, ConfigUpdateReq, ErrorCode, FindReq, JoinReq,
-    LeaveReq, MessageCode, PingReq, ProbeInformationType, ProbeReq, RouteQueryReq,
+    AppAttachReqAns, ChordUpdate, ChordUpdateKind, ConfigUpdateReq, Destination, ErrorCode,
+    FindReq, JoinReq, LeaveReq, MessageCode, PingReq, ProbeInformationType, ProbeReq,
+    RouteQueryReq,
 };
 
 const INVALID: reload_blackbox::Expect = Error(ErrorCode::INVALID_MESSAGE);
@@ -105,6 +106,14 @@ pub(crate) const MORE: &[Row] = &[
     // R6940-6.4.2.4.1-02
     Row::new("RouteQuery with send_update 2", INVALID, |w| route_query(w).body(|body| body[0] = 2)),
     Row::new("RouteQuery with a cut destination", INVALID, |w| route_query(w).body(|body| body[2] = 3)),
+    Row::new("RouteQuery for an unknown type of destination", AnyError, |w| {
+        let request = RouteQueryReq {
+            send_update: false,
+            destination: Destination::Unknown { kind: 9, data: Bytes::new() },
+            overlay_specific_data: Bytes::new(),
+        };
+        w.request(MessageCode::ROUTE_QUERY_REQUEST, &request)
+    }),
     Row::new("Update of type 0", INVALID, |w| update(w).body(|body| body[4] = 0)),
     // R6940-6.5.2.2-03
     Row::new("AppAttach to an unknown application", Error(ErrorCode::NOT_FOUND), app_attach),

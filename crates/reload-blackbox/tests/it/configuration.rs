@@ -8,7 +8,7 @@ use reload_config::{
     AccessControl, ConfigurationBuilder, KindBlock, KindDefinition, assemble, assemble_unsigned,
 };
 use reload_identity::{Credentials, sign_configuration, sign_kind};
-use reload_wire::{ConfigUpdateReq, DataModel, ErrorCode, MessageCode};
+use reload_wire::{ConfigUpdateReq, DataModel, ErrorCode, KindId, MessageCode};
 
 use crate::store::UNKNOWN;
 
@@ -137,6 +137,25 @@ pub(crate) const ROWS: &[Row] = &[
         let text = String::from_utf8(signed_block(block(), &w.people.signer).to_xml()).unwrap();
         assert!(text.contains(">100<"), "{text}");
         kinds(w, &[text.replacen(">100<", ">101<", 1).into_bytes()])
+    }),
+    Row::new("kind that the configuration defines otherwise", FORBIDDEN, |w| {
+        let access = AccessControl::UserMatch;
+        let other = KindDefinition::private(crate::store::SINGLE, DataModel::Array, access, 9, 9);
+        kind(w, &signed_block(KindBlock::new(other), &w.people.signer))
+    }),
+    Row::new("kind with a reserved number", AnyError, |w| {
+        let access = AccessControl::UserMatch;
+        let reserved = KindDefinition::private(KindId(0xffff_fffe), DataModel::Single, access, 1, 9);
+        kind(w, &signed_block(KindBlock::new(reserved), &w.people.signer))
+    }),
+    // R6940-7.3-01
+    Row::new("kind without a policy", INVALID, |w| {
+        let text = String::from_utf8(block().raw.to_vec()).unwrap();
+        let (begin, end) = (text.find("<access-control>").unwrap(), text.find("</access-control>").unwrap());
+        let raw = text.replacen(&text[begin..end + "</access-control>".len()], "", 1);
+        let signature = sign_kind(&w.people.signer, raw.as_bytes()).unwrap();
+        let whole = String::from_utf8(block().with_signature(signature).to_xml()).unwrap();
+        kinds(w, &[whole.replacen(&text, &raw, 1).into_bytes()])
     }),
     Row::new("kind that is no XML", INVALID, |w| kinds(w, &[b"no XML at all".to_vec()])),
     Row::new("kind that is something else", INVALID, |w| kinds(w, &[b"<kind-signer/>".to_vec()])),

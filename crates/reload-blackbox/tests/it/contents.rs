@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use reload_blackbox::Expect::{self, Error, Silence};
 use reload_blackbox::{Draft, Row, World};
-use reload_wire::{Encode, ErrorCode, ErrorResponse, MessageCode, PingReq, ProbeReq};
+use reload_wire::{
+    Destination, Encode, ErrorCode, ErrorResponse, ForwardingOption, MessageCode, PingAns, PingReq,
+    ProbeReq,
+};
 
 const INVALID: Expect = Error(ErrorCode::INVALID_MESSAGE);
 const EXTENSION: Expect = Error(ErrorCode::UNKNOWN_EXTENSION);
@@ -13,6 +16,12 @@ fn code(world: &World, code: u16) -> Draft {
     let mut draft = world.ping();
     draft.contents.code = MessageCode(code);
     draft
+}
+
+/// The answer to a Ping that nobody sent.
+fn answer(world: &World) -> Draft {
+    let answer = PingAns { response_id: 1, time: reload_blackbox::wall() };
+    world.request(MessageCode::PING_ANSWER, &answer)
 }
 
 /// Where the length of the body stands in the contents, and how long a Ping without padding is.
@@ -40,6 +49,23 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("an error to nothing, for bob", Silence, |w| {
         w.request(MessageCode::ERROR, &ErrorResponse { code: ErrorCode::FORBIDDEN, info: Bytes::new() })
             .to(&[w.bob.into()], w.bob)
+    }),
+    // errors are never sent in reply to a response (E47)
+    Row::new("an answer with ttl 255", Silence, |w| answer(w).header(|header| header.ttl = 255)),
+    Row::new("an answer for bob with ttl 0", Silence, |w| {
+        answer(w).to(&[w.bob.into()], w.alice).header(|header| header.ttl = 0)
+    }),
+    Row::new("an answer for alice twice", Silence, |w| answer(w).to(&[w.alice.into(), w.alice.into()], w.alice)),
+    Row::new("an answer for an unknown type", Silence, |w| {
+        let unknown = Destination::Unknown { kind: 9, data: Bytes::new() };
+        answer(w).to(&[unknown], w.alice)
+    }),
+    Row::new("an answer for bob with FORWARD_CRITICAL", Silence, |w| {
+        let option = ForwardingOption { kind: 200, flags: 1, data: Bytes::new() };
+        answer(w).to(&[w.bob.into()], w.alice).header(|header| header.options.push(option))
+    }),
+    Row::new("an answer with an older sequence", Silence, |w| {
+        answer(w).header(|header| header.configuration_sequence -= 1)
     }),
     // R6940-6.3.3-04
     Row::new("critical extension", EXTENSION, |w| w.ping().extension(0x7777, true)),

@@ -37,6 +37,22 @@ pub(crate) fn fetch(world: &World) -> Draft {
     fetch_of(world, &[(SINGLE, b"")])
 }
 
+/// A good Fetch of one key of carol's dictionary.
+pub(crate) fn fetch_key(world: &World, key: &[u8]) -> Draft {
+    let resource = world.resource_of(&world.carol);
+    let key = u16::try_from(key.len())
+        .unwrap()
+        .to_be_bytes()
+        .iter()
+        .chain(key)
+        .copied()
+        .collect::<Vec<_>>();
+    let keys = [&u16::try_from(key.len()).unwrap().to_be_bytes()[..], &key].concat();
+    let specifier =
+        StoredDataSpecifier { kind: DICTIONARY, generation: 0, model_specifier: keys.into() };
+    world.request(MessageCode::FETCH_REQUEST, &FetchReq { resource, specifiers: vec![specifier] })
+}
+
 /// A good Stat.
 pub(crate) fn stat(world: &World) -> Draft {
     stat_of(world, &[(SINGLE, b"")])

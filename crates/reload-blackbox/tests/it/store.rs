@@ -5,12 +5,13 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use reload_blackbox::Expect::{self, Error};
 use reload_blackbox::{Answer, Draft, Row, Story, World, sign_raw, signed, wall};
-use reload_identity::Credentials;
+use reload_identity::{Credentials, synthetic_signature};
 use reload_wire::{
-    DataValue, Decode, Dialect, ErrorCode, FetchAns, GenericCertificate, KindId, MessageCode,
-    ResourceId, SignatureAndHashAlgorithm, SignerIdentity, StoreAns, StoreKindData, StoreReq,
-    StoredData, StoredDataValue, UnixTime, UnknownKinds,
+    DataValue, Decode, Dialect, Encode, ErrorCode, FetchAns, GenericCertificate, KindId,
+    MessageCode, ResourceId, SignatureAndHashAlgorithm, SignerIdentity, StoreAns, StoreKindData,
+    StoreReq, StoredData, StoredDataValue, UnixTime, UnknownKinds,
 };
+use sha1::Digest;
 
 pub(crate) const SINGLE: KindId = KindId(0xf000_0001);
 pub(crate) const ARRAY: KindId = KindId(0xf000_0002);
@@ -113,6 +114,23 @@ fn signed_by(world: &World, who: &Credentials) -> Draft {
     let resource = world.resource_of(&world.carol);
     let value = signed(who, &resource, SINGLE, wall(), &single(b"signed by another")).unwrap();
     with_certificate(store_mine(world, vec![kind_data(SINGLE, vec![value])]), who)
+}
+
+/// A value of carol, well signed under another name for her.
+fn renamed(world: &World, identity: SignerIdentity) -> Draft {
+    let (resource, time) = (world.resource_of(&world.carol), wall());
+    let value = keyed(b"renamed", b"value").to_bytes().unwrap();
+    let input = [
+        resource.as_bytes(),
+        &DICTIONARY.0.to_be_bytes(),
+        &time.0.to_be_bytes(),
+        &value,
+        &identity.to_bytes().unwrap(),
+    ];
+    let mut signature = world.carol.signature_over(&input.concat()).unwrap();
+    signature.identity = identity;
+    let value = StoredData { storage_time: time, lifetime: 60, value, signature };
+    store_mine(world, vec![kind_data(DICTIONARY, vec![value])])
 }
 
 fn of_size(world: &World, more: usize) -> Draft {
@@ -226,6 +244,17 @@ pub(crate) const ROWS: &[Row] = &[
         let value = signed(&w.people.hidden, &resource, ARRAY, wall(), &entry(0, b"!")).unwrap();
         store_mine(w, vec![kind_data(ARRAY, vec![value])])
     }),
+    // R6940-6.3.4-13
+    Row::new("value of one Node-ID, named with it", FORBIDDEN, |w| {
+        let hash = [w.carol.node_id().as_bytes(), w.carol.certificate().der()].concat();
+        let hash = Bytes::copy_from_slice(&sha2::Sha256::digest(hash));
+        let hash_alg = reload_wire::HashAlgorithm::SHA256;
+        renamed(w, SignerIdentity::CertHashNodeId { hash_alg, hash })
+    }),
+    Row::new("value named by SHA-1", Expect::Answer, |w| {
+        let hash = Bytes::copy_from_slice(&sha1::Sha1::digest(w.carol.certificate().der()));
+        renamed(w, SignerIdentity::CertHash { hash_alg: reload_wire::HashAlgorithm::SHA1, hash })
+    }),
     // R6940-7.4.1.1-11
     Row::new("value signed by another user", FORBIDDEN, |w| signed_by(w, &w.dave)),
     // R6940-7.4.1.1-12
@@ -296,6 +325,7 @@ pub(crate) const STORIES: &[Story] = &[
     Story::new("nothing of a refused Store is kept", |w| Box::pin(all_or_nothing(w))),
     // R6940-6.2.1-09
     Story::new("a repeated Store gets an equal answer", |w| Box::pin(repeated(w))),
+    Story::new("a value that lives for no time is not kept", |w| Box::pin(no_lifetime(w))),
     Story::new("what is there is what was stored", |w| Box::pin(still_there(w))),
 ];
 
@@ -318,6 +348,20 @@ async fn still_there(world: &mut World) -> Result<()> {
         && found[0].value == wanted[0].value
         && found[0].signature == wanted[0].signature;
     ensure!(same, "{found:?} is there");
+    Ok(())
+}
+
+/// Taken and over at once (E70).
+async fn no_lifetime(world: &mut World) -> Result<()> {
+    let mut value = mine(world, DICTIONARY, &keyed(b"over at once", b"value"));
+    value.lifetime = 0;
+    let answer = world.ask(store_mine(world, vec![kind_data(DICTIONARY, vec![value])])).await?;
+    ensure!(answer.code == MessageCode::STORE_ANSWER, "answered with {answer:?}");
+    let answer = world.ask(crate::fetch::fetch_key(world, b"over at once")).await?;
+    let answer: FetchAns = answer.decode()?;
+    let found = &answer.kind_responses.first().context("no kind in the answer")?.values;
+    let synthetic = found.len() == 1 && found[0].signature == synthetic_signature();
+    ensure!(synthetic, "{found:?} is there");
     Ok(())
 }
 
