@@ -22,6 +22,7 @@ mod frame;
 mod judge;
 mod link;
 mod people;
+mod ring;
 mod row;
 mod store;
 mod tls;

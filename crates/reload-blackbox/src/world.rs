@@ -16,13 +16,11 @@ use reload_wire::{
 };
 
 use crate::judge::Asked;
+use crate::ring::{Ring, user};
 use crate::{
     Answer, Draft, Enrollment, Event, Expect, Link, People, Presented, Row, Via, random,
     resource_id,
 };
-
-/// The most names that are tried for a user whose resource lies with the right peer.
-const NAMES: u32 = 10_000_000;
 
 /// The overlay as a node sees it, and the nodes of the test.
 pub struct World {
@@ -345,31 +343,6 @@ static DIALECT: &Dialect = &Dialect {
     node_id_length: reload_wire::NodeIdLength::DEFAULT,
     limits: reload_wire::Limits { max_message_size: u32::MAX },
 };
-
-/// Two peers.
-#[derive(Clone, Copy)]
-struct Ring {
-    alice: NodeId,
-    bob: NodeId,
-}
-
-impl Ring {
-    /// Alice has what lies behind bob and not behind herself (section 10.1).
-    fn is_alices(self, id: &ResourceId) -> bool {
-        let number = |bytes: &[u8]| bytes.try_into().map_or(0, u128::from_be_bytes);
-        let from = number(self.bob.as_bytes());
-        let distance = |bytes: &[u8]| number(bytes).wrapping_sub(from);
-        let here = distance(id.as_bytes());
-        here != 0 && here <= distance(self.alice.as_bytes())
-    }
-}
-
-/// A user whose resource lies where it shall.
-fn user(name: &str, overlay: &str, fits: impl Fn(&ResourceId) -> bool) -> Result<String> {
-    let names = (0..NAMES).map(|number| format!("{name}{number}@{overlay}"));
-    let mut fitting = names.filter(|user| fits(&resource_id(user.as_bytes())));
-    fitting.next().with_context(|| format!("no name for {name}"))
-}
 
 async fn enroll(
     overlay: &Overlay,
