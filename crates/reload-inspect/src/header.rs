@@ -4,7 +4,7 @@ use reload_wire::{Fault, RELO_TOKEN, VERSION};
 
 use crate::walk::{Name, Step, Walk};
 
-/// All fields of the header; the length that it claims.
+/// All fields of the header; the length that it claims, and whether it is all of its message.
 pub(crate) fn header(walk: &mut Walk<'_>) -> Step<(u32, bool)> {
     constant(walk, "relo_token", &RELO_TOKEN.to_be_bytes(), Fault::Token, "RELO")?;
     walk.uint32("overlay")?;

@@ -18,15 +18,12 @@ pub(crate) fn claimed_length(input: &[u8]) -> Option<usize> {
 /// All of the part as one message; faults are noted.
 pub(crate) fn message(walk: &mut Walk<'_>) {
     let input = walk.rest();
-    let mut claim = (0, false);
+    let mut claim = None;
     walk.whole_but_rest("header", |walk| {
-        claim = walk.element("header", Some("6.3.2"), header)?;
+        claim = Some(walk.element("header", Some("6.3.2"), header)?);
         Ok(())
     });
-    let (length, whole) = claim;
-    if length == 0 && !whole {
-        return; // the header was not read to its end, and the fault is noted
-    }
+    let Some((length, whole)) = claim else { return }; // the fault is noted
     if usize::try_from(length) != Ok(input.len()) {
         let at = input.get(LENGTH_AT..).unwrap_or_default();
         let error = DecodeError::new(Fault::LengthMismatch, at).inside("length");

@@ -336,7 +336,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A value that is not allowed, `back` bytes before the present place.
+    /// A fault at the place where `before` was what was left.
     pub(crate) fn fail<T>(&self, name: &'static str, fault: Fault, before: &[u8]) -> Step<T> {
         Err(DecodeError::new(fault, before).inside(name))
     }

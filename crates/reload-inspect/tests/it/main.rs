@@ -162,6 +162,20 @@ fn a_fault_in_a_body_does_not_hide_what_is_behind_it() {
     assert!(inspection.to_string().contains("signature_value"), "{inspection}");
 }
 
+#[test]
+fn a_fragment_is_shown_as_one_and_its_length_is_checked() {
+    let mut bytes = messages().unwrap()[0].hex.0.clone();
+    bytes[12..16].copy_from_slice(&[0x80, 0, 1, 0]);
+    let inspection = checked(&context(), Input::Messages, &bytes);
+    let text = inspection.to_string();
+    assert_eq!(inspection.problems, []);
+    assert!(text.contains("(a part, from byte 256)") && text.contains("fragment_data"), "{text}");
+    bytes[16..20].fill(0);
+    let inspection = checked(&context(), Input::Messages, &bytes);
+    let [problem] = inspection.problems.as_slice() else { panic!("{inspection}") };
+    assert_eq!((problem.fault, problem.field.as_str()), ("length-mismatch", "header.length"));
+}
+
 /// The first node of this name.
 fn found<'a>(nodes: &'a [Node], name: &str) -> Option<&'a Node> {
     nodes.iter().find_map(
