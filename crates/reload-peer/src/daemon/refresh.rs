@@ -96,10 +96,7 @@ impl Refresh {
             LOOK
         } else {
             let size = overlay_size(self.node.node_id(), &self.node.snapshot().await?.status.view);
-            let crowd = (size / PEERS_AT_BASE).max(1.0) * 2_f64.powi(self.failures.min(12));
-            let chance = self.random.random_range(0.5..1.5);
-            let seconds = self.interval.as_secs_f64() * crowd * chance;
-            Duration::from_secs_f64(seconds.min(LONGEST_PAUSE.as_secs_f64()))
+            pause_of(self.interval, size, self.failures, self.random.random_range(0.5..1.5))
         };
         let left = renewal.map(|renewal| renewal.at.0.saturating_sub(now().wall.0));
         let left = left.map(|left| Duration::from_millis(left).max(Duration::from_secs(1)));
@@ -154,6 +151,14 @@ impl Refresh {
             );
         }
     }
+}
+
+/// The time until the next question: longer in a large overlay and after failures, and never the same
+/// for all, so that they do not ask in step.
+fn pause_of(interval: Duration, size: f64, failures: i32, chance: f64) -> Duration {
+    let crowd = (size / PEERS_AT_BASE).max(1.0) * 2_f64.powi(failures.min(12));
+    let seconds = interval.as_secs_f64() * crowd * chance;
+    Duration::from_secs_f64(seconds.min(LONGEST_PAUSE.as_secs_f64()))
 }
 
 /// A moment after a part of the time that is left.
@@ -225,6 +230,18 @@ mod tests {
         let at = |part| before(UnixTime(10_000), UnixTime(2000), part).0;
         assert_eq!((at(0.5), at(0.75)), (6000, 8000));
         assert_eq!(before(UnixTime(1000), UnixTime(2000), 0.5), UnixTime(2000));
+    }
+
+    #[test]
+    fn many_peers_ask_no_more_often_together_than_fifty() {
+        let pause = |size, failures| pause_of(Duration::from_secs(5), size, failures, 1.0);
+        assert_eq!((pause(1.0, 0).as_secs(), pause(50.0, 0).as_secs()), (5, 5));
+        for size in [100.0, 1000.0, 30_000.0] {
+            let rate = size / pause(size, 0).as_secs_f64();
+            assert!((9.9..10.1).contains(&rate), "{size}: {rate}");
+        }
+        assert_eq!((pause(1.0, 1).as_secs(), pause(1.0, 3).as_secs()), (10, 40));
+        assert_eq!((pause(1e9, 0), pause(1.0, i32::MAX)), (LONGEST_PAUSE, LONGEST_PAUSE));
     }
 
     #[test]

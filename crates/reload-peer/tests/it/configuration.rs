@@ -58,7 +58,6 @@ fn fetched(peer: &Peer, kind: &str, more: &[&str]) -> String {
     stdout(&peer.ask("fetch", &[&["--kind", kind][..], more, &[&user("bob")]].concat()))
 }
 
-// R6940-6.5.4.2-01
 // R6940-11.1-49
 // R6940-11.1-51
 // R6940-11.2-10

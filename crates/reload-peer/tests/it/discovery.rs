@@ -52,7 +52,7 @@ fn enroll(overlay: &Overlay, name_server: SocketAddr, name: &str) -> std::proces
     reload(&[&arguments[..], &["--user", &user, "--password-file", password]].concat())
 }
 
-// R6940-11.2-01, R6940-11.2-02, R6940-11.2-04, R6940-11.2-10
+// R6940-11.2-01, R6940-11.2-04, R6940-11.2-10
 #[test]
 fn the_overlay_name_alone_leads_to_a_certificate_and_to_new_configurations() {
     let overlay = Overlay::start();
