@@ -48,10 +48,14 @@ fn until_or(what: &str, holds: impl Fn() -> bool, more: impl Fn() -> String) {
 
 #[track_caller]
 fn all_have(peers: &[Peer], wanted: u64) {
-    until_or("the new configuration", || peers.iter().all(|peer| sequence(peer) == wanted), || {
-        let told = |peer: &Peer| format!("{}\n{}", peer.json("status", &[]), peer.log());
-        peers.iter().map(told).collect::<Vec<_>>().join("\n")
-    });
+    until_or(
+        "the new configuration",
+        || peers.iter().all(|peer| sequence(peer) == wanted),
+        || {
+            let told = |peer: &Peer| format!("{}\n{}", peer.json("status", &[]), peer.log());
+            peers.iter().map(told).collect::<Vec<_>>().join("\n")
+        },
+    );
 }
 
 fn fetched(peer: &Peer, kind: &str, more: &[&str]) -> String {
