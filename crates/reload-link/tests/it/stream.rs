@@ -92,6 +92,7 @@ fn a_new_limit_holds_for_what_is_sent_and_is_never_lowered_for_what_is_read() {
     assert_eq!(messages(&mut link).len(), 1, "the peer may not know yet");
 }
 
+// R6940-6.6-01
 #[test]
 fn too_large_is_told_with_the_header_before_the_body_came() {
     let mut link = link(1000);
