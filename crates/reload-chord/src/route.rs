@@ -97,7 +97,9 @@ impl Chord {
     }
 
     /// A replica comes from a neighbor, for a value in the replica range as far as predecessors are
-    /// known; the neighbors may see changes of the ring earlier (section 10.4, E72).
+    /// known; the neighbors may see changes of the ring earlier (section 10.4, E72). From a successor
+    /// comes also what lies further back: where two rings grow together, values go from peer to peer
+    /// to the one that is responsible now.
     pub(crate) fn takes_replica(&self, id: &ResourceId, from: &NodeId) -> bool {
         let (Some(k), Some(sender)) = (id.to_u128(), position(from)) else {
             return false;
@@ -106,7 +108,8 @@ impl Chord {
             Stage::Peer | Stage::Joining(_) | Stage::Leaving(_) => {
                 let before = self.neighbors.predecessors.last().copied().unwrap_or(self.me);
                 let near = self.neighbors.is_whole_ring() || within(before, k, self.me);
-                near && self.neighbors.contains(sender)
+                let back = self.neighbors.successors.contains(&sender);
+                (near && self.neighbors.contains(sender)) || back
             }
             Stage::Idle | Stage::Client(_) | Stage::Left => false,
         }

@@ -37,9 +37,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             Action::Copy { task, to, range, reason: _ } => {
                 self.start_copy(now, task, to, &range);
             }
-            Action::Forget { keep } => {
-                self.storage.forget_outside(&keep);
-            }
+            Action::Forget { keep } => self.forget(now, keep),
             Action::Release(node) => self.release(now, node),
             Action::Event(event) => self.on_topology_event(now, event),
         }

@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 struct Copy {
     /// The plug-in's task; none for resources that are repeated.
     task: Option<TaskId>,
+    /// What is copied is dropped here afterwards.
+    last: bool,
     to: NodeId,
     /// What is being read now.
     cursor: Option<CopyCursor>,
@@ -58,6 +60,16 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.begin_copy(now, None, to, None, queue);
     }
 
+    /// Copies resources that are to be dropped here; [`Self::on_offered`] hears how that went.
+    pub(crate) fn offer_last(&mut self, now: Now, to: NodeId, queue: VecDeque<ResourceId>) {
+        let (again, failure) = (Vec::new(), None);
+        let (task, last, cursor) = (None, true, None);
+        let copy = Copy { task, last, to, cursor, queue, under_way: 0, retries: 0, again, failure };
+        let number = self.number();
+        self.copies.open.insert(number, copy);
+        self.continue_copy(now, number);
+    }
+
     /// Copies one resource to a peer.
     fn copy_resource(&mut self, now: Now, to: NodeId, resource: &ResourceId) {
         self.copy_resources(now, to, VecDeque::from([resource.clone()]));
@@ -72,7 +84,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         queue: VecDeque<ResourceId>,
     ) {
         let (again, failure) = (Vec::new(), None);
-        let copy = Copy { task, to, cursor, queue, under_way: 0, retries: 0, again, failure };
+        let last = false;
+        let copy = Copy { task, last, to, cursor, queue, under_way: 0, retries: 0, again, failure };
         let number = self.number();
         self.copies.open.insert(number, copy);
         self.continue_copy(now, number);
@@ -85,13 +98,38 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// A copy came for a resource of a predecessor, and not from that predecessor: where two parts of
     /// an overlay grow together, the sender did not know the peer that is responsible now. It gets
-    /// the values from here (section 6.4.2.3).
+    /// the values from here, over the farthest predecessor if it is farther still (6.4.2.3).
     pub(crate) fn pass_on(&mut self, now: Now, sender: NodeId, resource: &ResourceId) {
-        let owners = self.owned_before();
-        let owner = owners.into_iter().find(|(_, range)| range.contains(resource));
-        if let Some((owner, _)) = owner.filter(|(owner, _)| *owner != sender) {
-            self.copy_resource(now, owner, resource);
+        let next = self.way_back(&self.owned_before(), resource);
+        if let Some(next) = next.filter(|next| *next != sender) {
+            self.copy_resource(now, next, resource);
         }
+    }
+
+    /// The predecessor that is responsible for a resource, or the farthest one if that is farther
+    /// still; none if this peer is, or is about to become, responsible.
+    pub(crate) fn way_back(
+        &self,
+        owners: &[(NodeId, Range)],
+        resource: &ResourceId,
+    ) -> Option<NodeId> {
+        if self.is_behind_me(resource) {
+            return None;
+        }
+        let owner = owners.iter().find(|(_, range)| range.contains(resource));
+        let farthest = || self.topology.view().predecessors.last().copied();
+        owner.map(|(owner, _)| *owner).or_else(farthest)
+    }
+
+    /// Whether no predecessor lies between a resource and this peer: it is, or is about to become,
+    /// responsible.
+    fn is_behind_me(&self, resource: &ResourceId) -> bool {
+        let nearest = self.topology.view().predecessors.first().copied();
+        let Some(after) = nearest.and_then(|node| ResourceId::new(node.as_bytes()).ok()) else {
+            return true;
+        };
+        let through = ResourceId::new(self.node_id.as_bytes());
+        through.is_ok_and(|through| Range { after, through }.contains(resource))
     }
 
     /// Offers the values of which this peer holds copies to the peers responsible for them, as far as
@@ -105,7 +143,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     /// The predecessors whose ranges are known, and these, nearest first.
-    fn owned_before(&self) -> Vec<(NodeId, Range)> {
+    pub(crate) fn owned_before(&self) -> Vec<(NodeId, Range)> {
         let view = self.topology.view();
         let mut around = view.predecessors;
         // Where the last one's range starts is not known, unless the ring is closed.
@@ -231,6 +269,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(copy) = self.copies.open.remove(&number) else {
             return;
         };
+        if copy.last {
+            self.on_offered(now, copy.failure.is_none());
+        }
         let Some(task) = copy.task else { return };
         let result = copy.failure.map_or(Ok(TaskAnswer::Copied), Err);
         self.topology.handle_input(now, Input::Done { task, result });

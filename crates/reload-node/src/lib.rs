@@ -15,6 +15,7 @@ mod copy;
 mod crypto;
 mod deliver;
 mod event;
+mod forget;
 mod forward;
 mod fragments;
 mod job;

@@ -20,6 +20,7 @@ use crate::configure::{DEFAULT_TTL, Exchanges};
 use crate::copy::Copies;
 use crate::crypto::Crypto;
 use crate::deliver::Asked;
+use crate::forget::Forgetting;
 use crate::fragments::Fragments;
 use crate::links::Links;
 use crate::partition::Lookout;
@@ -54,6 +55,7 @@ pub struct Node<T: Topology, S: Store> {
     pub(crate) attaches: Attaches,
     pub(crate) bootstrap: Bootstrap,
     pub(crate) lookout: Lookout,
+    pub(crate) forgetting: Forgetting,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) copies: Copies,
     pub(crate) exchanges: Exchanges,
@@ -95,6 +97,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             attaches: Attaches::default(),
             bootstrap: Bootstrap::default(),
             lookout: Lookout::default(),
+            forgetting: Forgetting::default(),
             acknowledgements: Acknowledgements::default(),
             copies: Copies::default(),
             exchanges: Exchanges::default(),
@@ -294,6 +297,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             Timer::Acknowledge(number) => self.acknowledge(now, number),
             Timer::Copy(number) => self.on_copy_timer(now, number),
             Timer::Bootstrap => self.on_bootstrap_timer(now),
+            Timer::Forget => self.offer_unneeded(now),
             Timer::Lookout => self.on_lookout_timer(now),
             Timer::LookoutEnd => self.on_lookout_end(now),
             Timer::Fragments => {

@@ -24,6 +24,8 @@ pub(crate) enum Timer {
     Copy(u64),
     /// Bootstrap addresses are tried again (section 11.4).
     Bootstrap,
+    /// What lies outside the replica range is offered to its owners again, before it is dropped.
+    Forget,
     /// A peer looks for another part of the overlay (section 10.7.4.4).
     Lookout,
     /// The link of that look is closed, if nothing else needs it.
@@ -45,6 +47,7 @@ impl Timer {
             Self::Acknowledge(_) => "acknowledge",
             Self::Copy(_) => "copy",
             Self::Bootstrap => "bootstrap",
+            Self::Forget => "forget",
             Self::Lookout => "lookout",
             Self::LookoutEnd => "lookout end",
             Self::Fragments => "fragments",

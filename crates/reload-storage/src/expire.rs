@@ -1,10 +1,11 @@
 //! What goes by itself: values at the end of their lifetime or of their writer's certificate
 //! (sections 7 and 7.1), and values outside this peer's range (section 10.7.3).
 
+use std::ops::Bound;
 use std::time::{Duration, Instant};
 
 use reload_topology::Range;
-use reload_wire::Now;
+use reload_wire::{Now, ResourceId};
 
 use crate::storage::Storage;
 use crate::store::{Batch, Change, Store};
@@ -33,6 +34,24 @@ impl<S: Store> Storage<S> {
         let wait = self.ledger.first_expiry()?.saturating_since(clock.wall);
         // A deadline beyond the clock's range is none.
         clock.mono.checked_add(wait.max(SWEEP_INTERVAL))
+    }
+
+    /// At most `most` resources outside a range, in order.
+    #[must_use]
+    pub fn resources_outside(&self, keep: &Range, most: usize) -> Vec<ResourceId> {
+        let all = self.store.resources(Bound::Unbounded, Bound::Unbounded);
+        all.filter(|resource| !keep.contains(resource)).take(most).cloned().collect()
+    }
+
+    /// Drops all values at these resources; gives their number.
+    pub fn forget(&mut self, resources: impl IntoIterator<Item = ResourceId>) -> usize {
+        let mut batch = Batch::default();
+        for resource in resources {
+            for kind in self.kinds_at(&resource) {
+                batch.push(Change::Drop { resource: resource.clone(), kind });
+            }
+        }
+        self.sweep(batch)
     }
 
     /// Drops the values of all resources outside `keep`; gives their number.
