@@ -24,15 +24,23 @@ pub(crate) fn message(walk: &mut Walk<'_>) {
         Ok(())
     });
     let Some((length, whole)) = claim else { return }; // the fault is noted
-    if usize::try_from(length) != Ok(input.len()) {
+    let fault = if length > walk.context.dialect.limits.max_message_size {
+        Some(Fault::TooLarge)
+    } else {
+        (usize::try_from(length) != Ok(input.len())).then_some(Fault::LengthMismatch)
+    };
+    if let Some(fault) = fault {
         let at = input.get(LENGTH_AT..).unwrap_or_default();
-        let error = DecodeError::new(Fault::LengthMismatch, at).inside("length");
+        let error = DecodeError::new(fault, at).inside("length");
         walk.note(input.len() - walk.rest().len(), &error.rooted("header", input.len()));
     }
     if whole {
         walk.whole("message", |walk| {
             walk.field("contents", Some("6.3.3"), contents)?;
-            walk.field("security_block", Some("6.3.4"), security_block)
+            walk.field("security_block", Some("6.3.4"), |walk| {
+                security_block(walk)?;
+                walk.used_up() // it is the last part of a message
+            })
         });
     } else {
         walk.remaining("fragment_data");

@@ -341,7 +341,8 @@ impl<'a> Walk<'a> {
         Err(DecodeError::new(fault, before).inside(name))
     }
 
-    fn used_up(&self) -> Step {
+    /// Nothing may be left of the part.
+    pub(crate) fn used_up(&self) -> Step {
         if self.rest.is_empty() {
             Ok(())
         } else {
