@@ -1,7 +1,12 @@
 //! The seeds of every target and everything that was ever found, without a fuzzer.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use reload_fuzz::{Seed, TARGETS, Target, findings, seeds};
 
 fn replay(target: &Target, seed: &Seed) {
@@ -35,6 +40,22 @@ fn every_target_takes_seeds_that_are_cut_short() {
                 replay(target, &Seed { name, bytes: seed.bytes[..end].to_vec() });
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_target_holds_for_changed_seeds(
+        target in select(TARGETS),
+        number in any::<Index>(),
+        changes in vec((any::<Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut seed = number.get(&seeds(target.name).unwrap()).clone();
+        for (at, byte) in changes {
+            let at = at.index(seed.bytes.len());
+            seed.bytes[at] = byte;
+        }
+        (target.run)(&seed.bytes);
     }
 }
 
