@@ -151,6 +151,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             return;
         }
         let direct = message.header.via_list.is_empty() && self.is_at(now, origin, signer);
+        if direct && message.contents.code == MessageCode::ATTACH_REQUEST {
+            self.note_attached(origin);
+        }
         let caller = Caller::of(&message.header, origin, self.node_id).signed_by(signer, direct);
         if self.meets_its_twin(now, &caller, message) {
             return;
@@ -169,6 +172,13 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         self.bind(now, link, signer);
         self.links.get(link).is_some_and(|entry| entry.node == Some(signer))
+    }
+
+    /// The node at the other end has sent its Attach: it may send other requests now (6.1.2).
+    fn note_attached(&mut self, origin: Origin) {
+        if let Some(entry) = origin.link().and_then(|link| self.links.get_mut(link)) {
+            entry.attached = true;
+        }
     }
 
     /// Whether the request is a repetition: it gets the answer of the first (section 6.2.1).

@@ -60,7 +60,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         };
         entry.last_traffic = now.mono;
         let origin = Origin::Link { link, node: entry.address() };
-        let unbound = entry.node.is_none();
+        let unbound = !entry.may_route();
         let Ok((header, rest)) = ForwardingHeader::split(&self.dialect, message) else {
             self.counters.noise += 1;
             return;

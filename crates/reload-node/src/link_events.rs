@@ -43,7 +43,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.timers.set(Timer::Keepalive(link), now.mono + self.pause_of_links());
         let node = self.meant(link, &certificate);
         let (state, last_traffic) = (LinkState::Up, now.mono);
-        let entry = Link { state, node: None, certificate, remote, last_traffic };
+        let expected = self.attaches.expected(link, certificate.node_ids());
+        let attached = expected.is_some() || !link.is_accepted();
+        let entry = Link { state, node: None, certificate, remote, attached, last_traffic };
         match node {
             Some(node) => self.enter_link(now, link, node, entry),
             None => {

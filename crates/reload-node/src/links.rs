@@ -43,11 +43,19 @@ pub(crate) struct Link {
     pub(crate) node: Option<NodeId>,
     pub(crate) certificate: Arc<VerifiedCertificate>,
     pub(crate) remote: SocketAddr,
+    /// Whether an Attach stands behind the link, or this node dialled it.
+    pub(crate) attached: bool,
     /// The last message in either direction.
     pub(crate) last_traffic: Instant,
 }
 
 impl Link {
+    /// Whether the other side may send requests besides Ping and Attach: one with several Node-IDs
+    /// has to Attach before (section 6.1.2).
+    pub(crate) fn may_route(&self) -> bool {
+        self.node.is_some() && (self.attached || self.certificate.node_ids().len() == 1)
+    }
+
     /// The Node-ID by which the other side is put into a via list: the one it is bound to, else
     /// the first of its certificate.
     pub(crate) fn address(&self) -> NodeId {

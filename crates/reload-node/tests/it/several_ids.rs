@@ -36,7 +36,7 @@ fn bound_to(bench: &Bench, link: LinkId) -> Option<NodeId> {
 
 // R6940-4.2.1-03, R6940-6.1.2-11, R6940-6.1.2-12
 #[test]
-fn what_is_neither_ping_nor_attach_is_forbidden_before_the_node_id_is_known() {
+fn what_is_neither_ping_nor_attach_is_forbidden_before_the_attach() {
     let mut bench = Bench::new();
     let (from, link) = linked(&mut bench);
     let body = ProbeReq { requested_info: Vec::new() };
@@ -45,7 +45,13 @@ fn what_is_neither_ping_nor_attach_is_forbidden_before_the_node_id_is_known() {
     assert_eq!(bench.refusal(link), ErrorCode::FORBIDDEN);
     bench.hear(link, &from, &from.ping(bench.here()));
     assert_eq!(bench.only(link).contents.code, MessageCode::PING_ANSWER);
-    bench.hear(link, &from, &draft.number(2));
+    bench.hear(link, &from, &draft.clone().number(2));
+    assert_eq!(bench.refusal(link), ErrorCode::FORBIDDEN);
+    let body = attach_body(b"passive", vec![candidate(OverlayLinkType::TLS_TCP_FH_NO_ICE, 7)]);
+    let attach = from.request(bench.here(), MessageCode::ATTACH_REQUEST, &body);
+    bench.hear(link, &from, &attach.number(3));
+    bench.take(link);
+    bench.hear(link, &from, &draft.number(4));
     assert_eq!(bench.only(link).contents.code, MessageCode::PROBE_ANSWER);
 }
 
