@@ -3,8 +3,10 @@
 
 mod check;
 mod clock;
+mod happening;
 mod host;
 mod link;
+mod output;
 mod overlay;
 mod queue;
 mod scenario;

@@ -9,18 +9,13 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reload_chord::{Chord, ChordConfig};
-use reload_identity::VerifiedCertificate;
-use reload_node::{
-    Event, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
-    Response, Role, Setup, Start,
-};
+use reload_node::{Limits, Node, Request, RequestError, RequestId, Response, Role, Setup, Start};
 use reload_storage::MemoryStore;
-use reload_topology::TopologyEvent;
-use reload_wire::{CandType, IceCandidate, IpAddressPort, NodeId, Now, OverlayLinkType};
+use reload_wire::{NodeId, Now};
 
 use crate::clock::beginning;
+use crate::happening::Happening;
 use crate::host::{Condition, Host, SimNode};
-use crate::link::{End, KEPT, TIMEOUT};
 use crate::overlay::Overlay;
 use crate::queue::Queue;
 
@@ -44,32 +39,21 @@ impl Default for Weather {
     }
 }
 
-enum Happening {
-    Timeout,
-    Dialled { link: LinkId, plan: Plan },
-    Refused { link: LinkId, reason: &'static str },
-    Arrives { link: LinkId, number: u64, message: Bytes, lost: bool },
-    Acknowledged { link: LinkId, number: u64 },
-    Overdue { link: LinkId, number: u64 },
-    GivenUp { link: LinkId },
-    Reset { link: LinkId },
-}
-
 /// All of it.
 pub struct World {
     /// The present moment.
     pub now: Now,
     /// The machines, in the order in which they were added.
     pub hosts: Vec<Host>,
-    rng: StdRng,
-    weather: Weather,
-    overlay: Overlay,
-    agenda: Queue<(HostId, u32, Happening)>,
+    pub(crate) rng: StdRng,
+    pub(crate) weather: Weather,
+    pub(crate) overlay: Overlay,
+    pub(crate) agenda: Queue<(HostId, u32, Happening)>,
     /// Machines by address.
-    places: BTreeMap<SocketAddr, HostId>,
+    pub(crate) places: BTreeMap<SocketAddr, HostId>,
     /// Machines that are cut off from the others, together.
-    apart: BTreeSet<HostId>,
-    first: Now,
+    pub(crate) apart: BTreeSet<HostId>,
+    pub(crate) first: Now,
 }
 
 impl World {
@@ -200,7 +184,7 @@ impl World {
         self.apart.clear();
     }
 
-    fn are_cut(&self, one: HostId, other: HostId) -> bool {
+    pub(crate) fn are_cut(&self, one: HostId, other: HostId) -> bool {
         self.apart.contains(&one) != self.apart.contains(&other)
     }
 
@@ -284,227 +268,4 @@ impl World {
         }
         true
     }
-
-    fn happen(&mut self, host: HostId, happening: Happening) {
-        match happening {
-            Happening::Timeout => self.on_timeout(host),
-            Happening::Dialled { link, plan } => self.on_dialled(host, link, &plan),
-            Happening::Refused { link, reason } => {
-                if self.hosts[host].dialling.remove(&link) {
-                    self.tell(host, link, down(reason, Vec::new()));
-                }
-            }
-            Happening::Arrives { link, number, message, lost } => {
-                self.on_arrival(host, link, number, message, lost);
-            }
-            Happening::Acknowledged { link, number } => self.on_acknowledged(host, link, number),
-            Happening::Overdue { link, number } => self.on_overdue(host, link, number),
-            Happening::GivenUp { link } => {
-                if self.hosts[host].links.get(&link).is_some_and(|end| end.failing) {
-                    self.lose(host, link, "no acknowledgement for 30 s");
-                }
-            }
-            Happening::Reset { link } => self.lose(host, link, "connection reset"),
-        }
-    }
-
-    fn on_timeout(&mut self, host: HostId) {
-        let now = self.now;
-        if self.hosts[host].alarm == Some(now.mono) {
-            self.hosts[host].alarm = None;
-            self.hosts[host].node.handle_timeout(now);
-        }
-    }
-
-    /// The first packet of a dial has arrived at its target.
-    fn on_dialled(&mut self, host: HostId, link: LinkId, plan: &Plan) {
-        if !self.hosts[host].dialling.contains(&link) {
-            return;
-        }
-        let target = plan.addresses.first().and_then(|address| self.places.get(address)).copied();
-        let Some(target) = target else { return self.refuse(host, link, "no such host") };
-        let condition = match self.are_cut(host, target) {
-            true => Condition::Silent,
-            false => self.hosts[target].condition,
-        };
-        match condition {
-            Condition::Running => self.connect(host, link, target, plan.expected),
-            Condition::Silent => {
-                let at = plan.deadline;
-                let life = self.hosts[host].life;
-                let refused = Happening::Refused { link, reason: "no answer" };
-                self.agenda.push(at, (host, life, refused));
-            }
-            Condition::Killed | Condition::Left => self.refuse(host, link, "connection refused"),
-        }
-    }
-
-    fn refuse(&mut self, host: HostId, link: LinkId, reason: &'static str) {
-        let at = self.now.mono + self.weather.nearest;
-        let life = self.hosts[host].life;
-        self.agenda.push(at, (host, life, Happening::Refused { link, reason }));
-    }
-
-    fn connect(&mut self, host: HostId, link: LinkId, target: HostId, expected: Option<NodeId>) {
-        let theirs = Arc::clone(self.certificate(target));
-        if expected.is_some_and(|expected| !theirs.node_ids().contains(&expected)) {
-            return self.refuse(host, link, "another node answers there");
-        }
-        let latency = self.latency();
-        self.hosts[target].accepted += 1;
-        let accepted = LinkId::accepted(self.hosts[target].accepted);
-        let at = self.now.mono;
-        self.hosts[host].dialling.remove(&link);
-        self.hosts[host].links.insert(link, End::new(target, accepted, latency, at));
-        self.hosts[target].links.insert(accepted, End::new(host, link, latency, at));
-        let (ours, from) = (Arc::clone(self.certificate(host)), self.hosts[host].address);
-        let remote = self.hosts[target].address;
-        self.tell(host, link, LinkEvent::Up { certificate: theirs, remote });
-        self.tell(target, accepted, LinkEvent::Up { certificate: ours, remote: from });
-        self.drain(target);
-    }
-
-    fn certificate(&self, host: HostId) -> &Arc<VerifiedCertificate> {
-        self.hosts[host].node.certificate()
-    }
-
-    fn on_arrival(&mut self, host: HostId, link: LinkId, number: u64, message: Bytes, lost: bool) {
-        let Some(end) = self.hosts[host].links.get(&link) else { return };
-        let (other, other_link, latency) = (end.other, end.other_link, end.latency);
-        let life = self.hosts[other].life;
-        let acknowledged = Happening::Acknowledged { link: other_link, number };
-        self.agenda.push(self.now.mono + latency, (other, life, acknowledged));
-        if !lost {
-            self.tell(host, link, LinkEvent::Message(message));
-        }
-    }
-
-    fn on_acknowledged(&mut self, host: HostId, link: LinkId, number: u64) {
-        let Some(end) = self.hosts[host].links.get_mut(&link) else { return };
-        if end.acknowledge(number) {
-            self.tell(host, link, LinkEvent::Restored);
-        }
-    }
-
-    fn on_overdue(&mut self, host: HostId, link: LinkId, number: u64) {
-        let at = self.now.mono + KEPT;
-        let life = self.hosts[host].life;
-        let Some(end) = self.hosts[host].links.get_mut(&link) else { return };
-        if !end.waits_for(number) {
-            return;
-        }
-        let unacknowledged = end.hand_back();
-        if !end.failing {
-            end.failing = true;
-            self.agenda.push(at, (host, life, Happening::GivenUp { link }));
-            self.tell(host, link, LinkEvent::Failing { unacknowledged });
-        }
-    }
-
-    fn lose(&mut self, host: HostId, link: LinkId, reason: &'static str) {
-        let Some(mut end) = self.hosts[host].links.remove(&link) else { return };
-        let waiting = end.hand_back();
-        self.tell(host, link, down(reason, waiting));
-    }
-
-    fn tell(&mut self, host: HostId, link: LinkId, event: LinkEvent) {
-        let now = self.now;
-        self.hosts[host].node.handle_link(now, link, event);
-    }
-
-    /// Does everything that the node of a host asks for.
-    fn drain(&mut self, host: HostId) {
-        loop {
-            match self.hosts[host].node.poll_output() {
-                Output::Gather(link) => self.on_gather(host, link),
-                Output::Connect(link, plan) => self.on_connect(host, link, plan),
-                Output::Send(link, message) => self.on_send(host, link, message),
-                Output::Close(link) => self.on_close(host, link),
-                Output::Crypto(id, job) => {
-                    let now = self.now;
-                    let result = job.run();
-                    self.hosts[host].node.handle_crypto(now, id, result);
-                }
-                Output::Event(event) => self.on_event(host, event),
-                Output::Idle(deadline) => {
-                    return self.set_alarm(host, deadline.map(|deadline| deadline.at));
-                }
-            }
-        }
-    }
-
-    fn set_alarm(&mut self, host: HostId, at: Option<Instant>) {
-        let Some(at) = at.map(|at| at.max(self.now.mono)) else { return };
-        let entry = &mut self.hosts[host];
-        if entry.is_running() && entry.alarm.is_none_or(|planned| at != planned) {
-            entry.alarm = Some(at);
-            self.agenda.push(at, (host, entry.life, Happening::Timeout));
-        }
-    }
-
-    fn on_gather(&mut self, host: HostId, link: LinkId) {
-        let candidate = IceCandidate {
-            addr_port: IpAddressPort::from(self.hosts[host].address),
-            overlay_link: OverlayLinkType::TLS_TCP_FH_NO_ICE,
-            foundation: Bytes::from_static(b"1"),
-            priority: 1,
-            kind: CandType::Host,
-            related: None,
-            extensions: Vec::new(),
-        };
-        self.tell(host, link, LinkEvent::Candidates(vec![candidate]));
-    }
-
-    fn on_connect(&mut self, host: HostId, link: LinkId, plan: Plan) {
-        // a handshake takes two round trips
-        let at = self.now.mono + self.latency() * 4;
-        let entry = &mut self.hosts[host];
-        entry.dialling.insert(link);
-        self.agenda.push(at, (host, entry.life, Happening::Dialled { link, plan }));
-    }
-
-    fn on_send(&mut self, host: HostId, link: LinkId, message: Bytes) {
-        let now = self.now.mono;
-        let lost = self.rng.random_bool(self.weather.loss);
-        let life = self.hosts[host].life;
-        let Some(end) = self.hosts[host].links.get_mut(&link) else { return };
-        let (number, arrival) = end.send(now, message.clone());
-        let (other, other_link) = (end.other, end.other_link);
-        let overdue = arrival + end.latency + TIMEOUT;
-        self.agenda.push(overdue, (host, life, Happening::Overdue { link, number }));
-        if self.are_cut(host, other) {
-            return;
-        }
-        let other_life = self.hosts[other].life;
-        let arrives = Happening::Arrives { link: other_link, number, message, lost };
-        self.agenda.push(arrival, (other, other_life, arrives));
-    }
-
-    fn on_close(&mut self, host: HostId, link: LinkId) {
-        self.hosts[host].dialling.remove(&link);
-        let Some(end) = self.hosts[host].links.remove(&link) else { return };
-        let at = end.last_arrival.max(self.now.mono + end.latency);
-        let life = self.hosts[end.other].life;
-        self.agenda.push(at, (end.other, life, Happening::Reset { link: end.other_link }));
-    }
-
-    fn on_event(&mut self, host: HostId, event: Event) {
-        match event {
-            Event::Finished(id, result) => {
-                self.hosts[host].finished.insert(id, result);
-            }
-            Event::Topology(TopologyEvent::Joined) => self.hosts[host].joined = true,
-            Event::Topology(TopologyEvent::Isolated) => self.hosts[host].joined = false,
-            Event::Topology(TopologyEvent::Left) => self.crash(host, Condition::Left),
-            _ => {}
-        }
-    }
-
-    fn latency(&mut self) -> Duration {
-        self.rng.random_range(self.weather.nearest..=self.weather.farthest)
-    }
-}
-
-fn down(reason: &'static str, unacknowledged: Vec<Bytes>) -> LinkEvent {
-    LinkEvent::Down { reason: reason.to_owned(), unacknowledged }
 }
