@@ -93,8 +93,17 @@ impl Home {
 
     /// Fails with one clear line when `init` has not been run, or the home cannot be read.
     pub(crate) fn require_initialised(&self) -> Result<()> {
-        fs::read_dir(&self.path)
-            .with_context(|| format!("cannot read the home {}", self.path.display()))?;
+        match fs::read_dir(&self.path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
+                "there is no home at {} (run `reload-enroll init` first)",
+                self.path.display()
+            ),
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read the home {}", self.path.display()));
+            }
+        }
         for name in [DOCUMENT, ACCOUNTS] {
             match self.file(name).metadata() {
                 Ok(_) => {}

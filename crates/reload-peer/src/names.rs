@@ -34,6 +34,14 @@ pub(crate) enum NameError {
     /// Not a Resource-ID.
     #[error("`{0}` is not a Resource-ID: 32 hex digits are expected after `id:`")]
     Id(String),
+    /// A Resource-ID or Node-ID of another length than those of the overlay.
+    #[error("an id of {given} hex digits leads nowhere: this overlay has {right}")]
+    Length {
+        /// What was given.
+        given: usize,
+        /// What the overlay has.
+        right: usize,
+    },
 }
 
 impl ResourceName {
@@ -53,11 +61,17 @@ impl ResourceName {
     }
 
     /// The Resource-ID, by the hash of the overlay.
-    pub(crate) fn resource_id(&self, hash: impl FnOnce(&[u8]) -> ResourceId) -> ResourceId {
-        match (self, self.hashed_bytes()) {
-            (Self::Id(id), _) => id.clone(),
-            (_, bytes) => hash(&bytes.unwrap_or_default()),
-        }
+    ///
+    /// # Errors
+    /// A Resource-ID of another length than that hash gives.
+    pub(crate) fn resource_id(
+        &self,
+        hash: impl FnOnce(&[u8]) -> ResourceId,
+    ) -> Result<ResourceId, NameError> {
+        let hashed = hash(&self.hashed_bytes().unwrap_or_default());
+        let Self::Id(id) = self else { return Ok(hashed) };
+        same_length(id.as_bytes(), hashed.as_bytes())?;
+        Ok(id.clone())
     }
 }
 
@@ -76,6 +90,12 @@ impl FromStr for ResourceName {
             None => Ok(Self::Text(text.to_owned())),
         }
     }
+}
+
+/// An id of another length is no place of the ring: a request for it would wait in vain.
+pub(crate) fn same_length(given: &[u8], right: &[u8]) -> Result<(), NameError> {
+    let (given, right) = (given.len() * 2, right.len() * 2);
+    if given == right { Ok(()) } else { Err(NameError::Length { given, right }) }
 }
 
 fn node(hex: &str) -> Result<NodeId, NameError> {
@@ -108,6 +128,17 @@ mod tests {
         let name: ResourceName = format!("node:{HEX}/255").parse().unwrap();
         let bytes = name.hashed_bytes().unwrap();
         assert_eq!((bytes.len(), bytes.last()), (17, Some(&255)));
+    }
+
+    #[test]
+    fn refuses_a_resource_id_that_no_hash_gives() {
+        let hash = |_: &[u8]| ResourceId::from_str(HEX).unwrap();
+        let id: ResourceName = format!("id:{HEX}").parse().unwrap();
+        assert_eq!(id.resource_id(hash), Ok(ResourceId::from_str(HEX).unwrap()));
+        for short in ["id:", "id:00"] {
+            let id: ResourceName = short.parse().unwrap();
+            assert!(matches!(id.resource_id(hash), Err(NameError::Length { right: 32, .. })));
+        }
     }
 
     #[test]

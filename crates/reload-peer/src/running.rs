@@ -14,7 +14,7 @@ use reload_store::{PersistentStore, WriterStatus};
 use reload_wire::{Destination, NodeId, ResourceId};
 
 use crate::control::Failure;
-use crate::names::ResourceName;
+use crate::names::{NameError, ResourceName, same_length};
 
 /// The node of this program.
 pub(crate) type PeerNode = Node<Chord, PersistentStore>;
@@ -104,7 +104,10 @@ impl Running {
     /// # Errors
     /// One line.
     pub(crate) async fn request(&self, request: Request) -> Result<Response, Failure> {
-        self.try_request(request).await.map_err(|error| failure(&error))
+        match self.try_request(request).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.explain(&error).await),
+        }
     }
 
     /// A picture of the node and its links.
@@ -147,14 +150,32 @@ impl Running {
     /// As [`Running::resource_id`].
     pub(crate) async fn destination(&self, target: &str) -> Result<Destination, Failure> {
         match parse(target)? {
-            ResourceName::Node(node) => Ok(Destination::Node(node)),
+            ResourceName::Node(node) => {
+                let own = self.node_id();
+                same_length(node.as_bytes(), own.as_bytes()).map_err(wrong_name)?;
+                Ok(Destination::Node(node))
+            }
             name => self.hash(name).await.map(Destination::Resource),
         }
     }
 
     async fn hash(&self, name: ResourceName) -> Result<ResourceId, Failure> {
         let hash = move |node: &mut PeerNode, _| name.resource_id(|bytes| node.resource_id(bytes));
-        self.handle.with(hash).await.map_err(stopped)
+        self.handle.with(hash).await.map_err(stopped)?.map_err(wrong_name)
+    }
+
+    /// Says so if nothing could be answered because this node has no place in the overlay.
+    async fn explain(&self, error: &RequestFailure) -> Failure {
+        use reload_topology::Phase;
+        let mut failure = failure(error);
+        if matches!(error, RequestFailure::Failed(RequestError::Timeout(_)))
+            && let Ok(snapshot) = self.snapshot().await
+            && matches!(snapshot.status.view.phase, Phase::Idle | Phase::Joining)
+        {
+            let hint = "this node is not in the overlay now: see its log and `reload status`";
+            failure.message = format!("{}; {hint}", failure.message);
+        }
+        failure
     }
 }
 
@@ -165,7 +186,11 @@ impl fmt::Debug for Running {
 }
 
 fn parse(name: &str) -> Result<ResourceName, Failure> {
-    name.parse().map_err(|error: crate::names::NameError| Failure::new(error.to_string()))
+    name.parse().map_err(wrong_name)
+}
+
+fn wrong_name(error: NameError) -> Failure {
+    Failure::new(error.to_string())
 }
 
 fn stopped(error: Stopped) -> Failure {

@@ -196,7 +196,7 @@ fn a_home_that_is_not_initialised_says_so() {
         assert!(error.contains("not initialised"), "{error}");
     }
     let error = bad(&directory.path().join("nowhere"), &["serve"]);
-    assert!(error.contains("cannot read the home"), "{error}");
+    assert!(error.contains("there is no home at") && error.contains("init"), "{error}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     match ended? {
         Ended::Told => Ok(()),
         Ended::Stopped => bail!("the node has stopped; see its log"),
-        Ended::Unsupported(reason) => bail!("left the overlay: this node cannot {reason}"),
+        Ended::Unsupported(reason) => bail!("left the overlay: {reason}"),
     }
 }
 

@@ -188,7 +188,9 @@ fn overlay_size(own: NodeId, view: &View) -> f64 {
 /// # Errors
 /// Why there is none; the old one stays.
 pub(super) async fn renew_expired(home: &Home, source: &Source) -> anyhow::Result<()> {
-    let old = OverlayDocument::parse(&home.read(CONFIGURATION)?)?;
+    let Ok(old) = OverlayDocument::parse(&home.read(CONFIGURATION)?) else {
+        return Ok(()); // what is wrong with it is said when it is loaded
+    };
     let [old] = old.configurations() else { return Ok(()) };
     if old.check_expiration(now().wall).is_ok() {
         return Ok(());

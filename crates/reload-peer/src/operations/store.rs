@@ -7,7 +7,7 @@ use reload_node::{NewValue, Reply, Request, RequestError, Response};
 use reload_wire::{DataValue, ErrorCode, ResourceId, UnixTime};
 
 use super::data::{decode, stat_kind};
-use super::kinds::{find_kind, place, who_may_write};
+use super::kinds::{find_kind, place, title, who_may_write};
 use crate::control::{Failure, Place, Progress, StoreReply, Value, Which};
 use crate::running::{Running, failure, unexpected};
 
@@ -76,7 +76,9 @@ pub(crate) async fn remove(
     let resource = node.resource_id(name).await?;
     let attempt = Attempt { node, kind, resource, place: at };
     let there = attempt.look().await?.filter(|there| there.exists);
-    let there = there.ok_or_else(|| Failure::new(format!("nothing is stored at {name}")))?;
+    let there = there.ok_or_else(|| {
+        Failure::new(format!("nothing is stored at {name} of kind {}", title(kind)))
+    })?;
     let value = NewValue {
         kind: kind.id,
         generation: 0,
