@@ -10,10 +10,10 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "reload", version, about, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Says more on standard error; twice for more still.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Prints JSON instead of text.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 101)]
     pub json: bool,
     #[command(subcommand)]
     #[allow(missing_docs, reason = "clap would print it")]

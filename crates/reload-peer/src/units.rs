@@ -38,6 +38,12 @@ pub(crate) fn span(seconds: u64) -> String {
     if text.is_empty() { "0 s".to_owned() } else { text }
 }
 
+/// The number of a Kind as the commands take it: `0xf0000001`.
+#[must_use]
+pub(crate) fn kind(number: u32) -> String {
+    format!("{number:#x}")
+}
+
 /// Milliseconds with their fraction.
 #[must_use]
 pub(crate) fn milliseconds(span: Duration) -> f64 {

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     pub(super) home: PathBuf,
     /// Log more; twice for everything.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 100, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -116,8 +116,9 @@ impl From<ServeArguments> for ServeOptions {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Add an account; USER is the full name, alice@overlay.example.org.
+    /// Add an account.
     Add {
+        /// The full name, alice@overlay.example.org.
         user: String,
         /// Take the password from this file (`-`: standard input) and do not ask.
         #[arg(long, value_name = "FILE")]
@@ -125,15 +126,23 @@ pub(super) enum UserCommand {
     },
     /// List the accounts.
     List {
+        /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
     },
     /// Let an account enroll no more; its certificates stay valid until revoked.
-    Disable { user: String },
+    Disable {
+        /// The full name.
+        user: String,
+    },
     /// Let an account enroll again.
-    Enable { user: String },
+    Enable {
+        /// The full name.
+        user: String,
+    },
     /// Give an account another password.
     Passwd {
+        /// The full name.
         user: String,
         /// Take the password from this file (`-`: standard input) and do not ask.
         #[arg(long, value_name = "FILE")]
@@ -148,6 +157,7 @@ pub(super) enum CertCommand {
         /// Only those of this account.
         #[arg(long)]
         user: Option<String>,
+        /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
     },
@@ -163,6 +173,7 @@ pub(super) enum CertCommand {
 pub(super) enum ConfigCommand {
     /// Show the configuration in use.
     Show {
+        /// Print JSON instead of text.
         #[arg(long)]
         json: bool,
     },
@@ -175,7 +186,9 @@ pub(super) enum ConfigCommand {
     /// `none`, which removes it with its values, or any of model=, access=, max-node-multiple=,
     /// max-count=, max-size=.
     Set {
+        /// The setting.
         name: String,
+        /// Its new value, or several for a list.
         #[arg(value_name = "VALUE")]
         values: Vec<String>,
     },

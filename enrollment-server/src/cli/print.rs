@@ -102,6 +102,8 @@ pub(super) fn document(document: &Document, as_json: bool) -> Result<()> {
         return value(&shown);
     }
     let Value::Object(mut fields) = shown else { return Ok(()) };
+    let titles: Vec<String> = kinds.iter().map(|kind| format!("{kind:#x}")).collect();
+    fields.insert("kinds".into(), json!(titles.join(", ")));
     fields.insert(
         "expires".into(),
         expires.map_or_else(|| json!("never"), |time| json!(clock::text(time))),

@@ -132,7 +132,10 @@ fn stats(reply: &StatReply) -> String {
     }
     let head = format!(
         "resource {}, kind {}, generation {}, from {}\n",
-        reply.resource, reply.kind, reply.generation, reply.from
+        reply.resource,
+        units::kind(reply.kind),
+        reply.generation,
+        reply.from
     );
     if table.is_empty() { head + "nothing is stored\n" } else { head + &table.render(0) }
 }
@@ -150,7 +153,7 @@ fn found(reply: &FindReply) -> String {
     let mut table = Table::new(&["kind", "closest Resource-ID"]);
     for result in &reply.results {
         let closest = result.closest.clone();
-        table.row([result.kind.to_string(), closest.unwrap_or_else(|| "none".to_owned())]);
+        table.row([units::kind(result.kind), closest.unwrap_or_else(|| "none".to_owned())]);
     }
     format!("asked for {} at {}\n{}", reply.resource, reply.from, table.render(0))
 }

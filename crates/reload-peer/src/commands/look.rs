@@ -20,9 +20,9 @@ pub(super) async fn ping(arguments: PingArgs, json: bool) -> anyhow::Result<()> 
         } else if let Reply::Ping(pong) = reply {
             let time = show_milliseconds(pong.milliseconds);
             let clock = pong.clock_milliseconds;
-            let hops = pong.hops;
+            let hops = hops(pong.hops);
             print::text(&format!(
-                "{} answered in {time}, {hops} hops, clock {clock:+} ms\n",
+                "{} answered in {time}, {hops}, clock {clock:+} ms\n",
                 pong.node
             ))?;
         }
@@ -45,13 +45,13 @@ pub(super) async fn probe(arguments: TargetArgs, json: bool) -> anyhow::Result<(
 
 fn probed(reply: &Probed) -> String {
     format!(
-        "peer       {}\nshare      {}\nresources  {}\nuptime     {}\nanswered   in {}, {} hops\n",
+        "peer       {}\nshare      {}\nresources  {}\nuptime     {}\nanswered   in {}, {}\n",
         reply.node,
         share(reply.share_percent),
         number_text(reply.resources),
         uptime(reply.uptime),
         show_milliseconds(reply.milliseconds),
-        reply.hops
+        hops(reply.hops)
     )
 }
 
@@ -124,6 +124,10 @@ pub(crate) fn ring_table(reply: &RingReply) -> String {
         ]);
     }
     table.render(0)
+}
+
+fn hops(number: u8) -> String {
+    if number == 1 { "1 hop".to_owned() } else { format!("{number} hops") }
 }
 
 fn share(percent: Option<f64>) -> String {
