@@ -91,7 +91,7 @@ impl Server {
         let tls = RustlsConfig::from_config(Arc::new(tls_config(home)?));
         let accounts = Accounts::open(home, options.password_cost).await?;
         let listener = TcpListener::bind(options.listen)
-            .with_context(|| format!("cannot listen on {}", options.listen))?;
+            .with_context(|| format!("cannot listen on {} (another --listen?)", options.listen))?;
         listener.set_nonblocking(true).context("cannot listen")?;
         let address = listener.local_addr().context("cannot listen")?;
         document::name_address(home, &accounts, address).await?;

@@ -322,7 +322,7 @@ fn a_port_in_use_is_one_clear_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let error = bad(directory.path(), &["serve", "--listen", &address]);
-    assert!(error.contains(&format!("cannot listen on {address}")), "{error}");
+    assert!(error.contains(&format!("cannot listen on {address} (another --listen?)")), "{error}");
 }
 
 #[test]
