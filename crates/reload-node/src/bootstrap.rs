@@ -137,6 +137,11 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.begin_lookout(now);
         }
         self.emit(Event::Topology(event));
+        if let (true, State::Joining { at, .. }) = (lost && !self.leaving, &self.bootstrap.state) {
+            // it led to a peer without a place, or to nobody
+            let next = at + 1;
+            return self.dial_bootstrap(now, next);
+        }
         let searching = matches!(self.bootstrap.state, State::Dialling { .. } | State::Pausing);
         if lost && !self.leaving && !searching {
             self.bootstrap.state = State::Pausing;

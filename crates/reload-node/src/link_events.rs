@@ -193,6 +193,9 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// A link is gone, or did not come up.
     pub(crate) fn on_down(&mut self, now: Now, link: LinkId, reason: String, waiting: Vec<Bytes>) {
+        if let Some(entry) = self.links.get(link).filter(|_| !link.is_accepted()) {
+            self.look_after(now, entry.remote);
+        }
         self.forget_link(now, link, &reason);
         self.resend_from(now, link);
         self.reroute(now, link, waiting);

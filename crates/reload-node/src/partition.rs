@@ -21,9 +21,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a link that was dialled for the look is kept, if nothing else needs it.
 const KEPT: Duration = Duration::from_secs(20);
 
+/// The pause before a look at the place of a peer that is gone; up to as much again by chance.
+const SOON: Duration = Duration::from_secs(3);
+
 /// The look for another part of the overlay.
 #[derive(Debug, Default)]
 pub(crate) struct Lookout {
+    /// Where a peer was to be reached that is gone: it may have come back alone.
+    gone: Option<SocketAddr>,
+    /// It has joined, and looks around regularly.
+    regular: bool,
     /// The link that is being dialled for it.
     dialling: Option<LinkId>,
     /// The link that was dialled for it, and the node it led to.
@@ -33,8 +40,23 @@ pub(crate) struct Lookout {
 impl<T: Topology, S: Store> Node<T, S> {
     /// This node has become a peer: it looks around from now on.
     pub(crate) fn begin_lookout(&mut self, now: Now) {
-        if self.role == Role::Peer {
+        self.lookout.regular = self.role == Role::Peer;
+        self.look_again(now);
+    }
+
+    fn look_again(&mut self, now: Now) {
+        if self.lookout.regular {
             let pause = PAUSE + PAUSE.mul_f64(self.rng.random());
+            self.timers.set(Timer::Lookout, now.mono + pause);
+        }
+    }
+
+    /// A peer that was dialled at this address is gone. Started again, it may have founded an overlay
+    /// of its own.
+    pub(crate) fn look_after(&mut self, now: Now, address: SocketAddr) {
+        if self.topology.view().phase == Phase::Peer && !self.leaving {
+            self.lookout.gone = Some(address);
+            let pause = SOON + SOON.mul_f64(self.rng.random());
             self.timers.set(Timer::Lookout, now.mono + pause);
         }
     }
@@ -43,7 +65,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if self.leaving {
             return;
         }
-        self.begin_lookout(now);
+        self.look_again(now);
         let is_peer = self.topology.view().phase == Phase::Peer;
         let Some(address) = self.some_bootstrap_address().filter(|_| is_peer) else { return };
         let known = self.links.dialled().find(|(_, remote)| *remote == address);
@@ -54,6 +76,9 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn some_bootstrap_address(&mut self) -> Option<SocketAddr> {
+        if let Some(address) = self.lookout.gone.take() {
+            return Some(address);
+        }
         let addresses = self.bootstrap.addresses();
         let count = addresses.len();
         let at = (count > 0).then(|| self.rng.random_range(0..count))?;

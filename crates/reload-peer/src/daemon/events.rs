@@ -17,7 +17,7 @@ use crate::running::Running;
 
 /// How often the cache of connected peers is written if they have changed: a peer that is killed soon
 /// after its start shall find its overlay again.
-const KEEP_PEERS: Duration = Duration::from_secs(2);
+const KEEP_PEERS: Duration = Duration::from_millis(500);
 
 /// The next event; none when the node has stopped.
 async fn receive(events: &mut Receiver<Event>) -> Option<Event> {
