@@ -23,13 +23,21 @@ const RETRIES: usize = 16;
 /// The pause before a refused batch is sent again.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// Who hears how a copy ended.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    /// The plug-in, for its task.
+    By(TaskId),
+    /// What is copied is dropped here afterwards.
+    Dropping,
+    /// Nobody.
+    Anyway,
+}
+
 /// One copy under way.
 #[derive(Debug)]
 struct Copy {
-    /// The plug-in's task; none for resources that are repeated.
-    task: Option<TaskId>,
-    /// What is copied is dropped here afterwards.
-    last: bool,
+    wanted: Wanted,
     to: NodeId,
     /// What is being read now.
     cursor: Option<CopyCursor>,
@@ -52,22 +60,17 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// Copies a range to a peer; the task ends when all is answered.
     pub(crate) fn start_copy(&mut self, now: Now, task: TaskId, to: NodeId, range: &Range) {
         let cursor = self.cursor_of(range);
-        self.begin_copy(now, Some(task), to, Some(cursor), VecDeque::new());
+        self.begin_copy(now, Wanted::By(task), to, Some(cursor), VecDeque::new());
     }
 
     /// Copies some resources to a peer.
     pub(crate) fn copy_resources(&mut self, now: Now, to: NodeId, queue: VecDeque<ResourceId>) {
-        self.begin_copy(now, None, to, None, queue);
+        self.begin_copy(now, Wanted::Anyway, to, None, queue);
     }
 
     /// Copies resources that are to be dropped here; [`Self::on_offered`] hears how that went.
     pub(crate) fn offer_last(&mut self, now: Now, to: NodeId, queue: VecDeque<ResourceId>) {
-        let (again, failure) = (Vec::new(), None);
-        let (task, last, cursor) = (None, true, None);
-        let copy = Copy { task, last, to, cursor, queue, under_way: 0, retries: 0, again, failure };
-        let number = self.number();
-        self.copies.open.insert(number, copy);
-        self.continue_copy(now, number);
+        self.begin_copy(now, Wanted::Dropping, to, None, queue);
     }
 
     /// Copies one resource to a peer.
@@ -78,14 +81,13 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn begin_copy(
         &mut self,
         now: Now,
-        task: Option<TaskId>,
+        wanted: Wanted,
         to: NodeId,
         cursor: Option<CopyCursor>,
         queue: VecDeque<ResourceId>,
     ) {
         let (again, failure) = (Vec::new(), None);
-        let last = false;
-        let copy = Copy { task, last, to, cursor, queue, under_way: 0, retries: 0, again, failure };
+        let copy = Copy { wanted, to, cursor, queue, under_way: 0, retries: 0, again, failure };
         let number = self.number();
         self.copies.open.insert(number, copy);
         self.continue_copy(now, number);
@@ -138,7 +140,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub fn offer_replicas(&mut self, now: Now) {
         for (owner, range) in self.owned_before() {
             let cursor = self.cursor_of(&range);
-            self.begin_copy(now, None, owner, Some(cursor), VecDeque::new());
+            self.begin_copy(now, Wanted::Anyway, owner, Some(cursor), VecDeque::new());
         }
     }
 
@@ -269,12 +271,14 @@ impl<T: Topology, S: Store> Node<T, S> {
         let Some(copy) = self.copies.open.remove(&number) else {
             return;
         };
-        if copy.last {
-            self.on_offered(now, copy.failure.is_none());
+        match copy.wanted {
+            Wanted::By(task) => {
+                let result = copy.failure.map_or(Ok(TaskAnswer::Copied), Err);
+                self.topology.handle_input(now, Input::Done { task, result });
+            }
+            Wanted::Dropping => self.on_offered(now, copy.failure.is_none()),
+            Wanted::Anyway => {}
         }
-        let Some(task) = copy.task else { return };
-        let result = copy.failure.map_or(Ok(TaskAnswer::Copied), Err);
-        self.topology.handle_input(now, Input::Done { task, result });
     }
 
     /// Fetches what another peer has newer; false if there is nothing to ask.
