@@ -1,0 +1,1 @@
+//! All links of the UDP sockets of a node, without I/O.
