@@ -7,6 +7,7 @@ mod e2e;
 mod fuzz;
 mod layers;
 mod messages;
+mod mutants;
 mod run;
 mod wire_check;
 
@@ -47,6 +48,18 @@ enum Command {
         #[arg(value_name = "TARGET")]
         targets: Vec<String>,
     },
+    /// Break a crate in a sample of places and count what its tests do not notice.
+    Mutants {
+        /// The crate.
+        #[arg(value_name = "PACKAGE")]
+        package: String,
+        /// How many places.
+        #[arg(long, value_name = "N", default_value_t = 250)]
+        sample: usize,
+        /// Which ones.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
     /// Give one message of every method to an independent decoder.
     Messages,
 }
@@ -59,6 +72,7 @@ fn main() -> ExitCode {
         Command::Conformance { write } => conformance::run(write),
         Command::E2e => e2e::run(),
         Command::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
+        Command::Mutants { package, sample, seed } => mutants::run(&package, sample, seed),
         Command::Messages => messages::run(),
     };
     match done {
