@@ -18,6 +18,7 @@
 //! assert!(matches!(theirs.poll_event(), Some(FrameEvent::Message(_))));
 //! ```
 
+mod dtls;
 mod error;
 mod link;
 mod liveness;
@@ -26,6 +27,10 @@ mod receipts;
 mod rtt;
 mod stats;
 
+pub use dtls::{
+    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings, KeyLog,
+    MAX_PLAINTEXT, dtls, dtls_with, is_client_hello,
+};
 pub use error::{LinkError, SendError};
 pub use link::{ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkSettings};
 pub use liveness::{DEAD_AFTER, LinkState};
