@@ -1,1 +1,15 @@
-//! All links of the UDP sockets of a node, without I/O.
+//! All datagram links of a node, without I/O (RFC 6940 sections 6.5.1.3 to 6.5.2 and 6.6): what comes to
+//! its UDP sockets is told apart (RFC 7983) and goes to the ICE session, the DTLS association or the
+//! handshake it belongs to; links come up with a verified certificate and carry messages.
+
+mod endpoint;
+mod output;
+mod seam;
+mod settings;
+mod status;
+
+pub use endpoint::Endpoint;
+pub use output::{EndpointOutput, SendError, SocketId};
+pub use seam::TurnLogin;
+pub use settings::{EndpointSettings, FIRST_DATAGRAM, Limits};
+pub use status::{DatagramLinkStatus, EndpointCounters, LinkPhase};
