@@ -107,7 +107,8 @@ impl<'a> Play<'a> {
             LinkId::accepted(self.accepted)
         });
         let certificate = self.peers.others[peer].certificate().clone();
-        self.tell(link, LinkEvent::Up { certificate, remote: address(script.or_zero()) });
+        let remote = address(script.or_zero());
+        self.tell(link, LinkEvent::Up { certificate, remote, mtu: None });
     }
 
     /// Bytes as they are.
@@ -206,7 +207,7 @@ impl<'a> Play<'a> {
     fn drain(&mut self) {
         for _ in 0..OUTPUTS {
             match self.node.poll_output() {
-                Output::Gather(link) => {
+                Output::Gather(link, _) => {
                     self.links.push(link);
                     self.tell(link, LinkEvent::Candidates(candidates(1)));
                 }

@@ -174,6 +174,9 @@ fn message_of(request: Request) -> Result<Message, EncodeError> {
             let to = vec![Destination::Resource(resource.clone())];
             (MessageCode::FIND_REQUEST, to, ready(&FindReq { resource, kinds })?)
         }
+        Request::Attach { .. } | Request::AppAttach { .. } => {
+            return Err(EncodeError::NotAllowed { field: "attach" });
+        }
     })
 }
 

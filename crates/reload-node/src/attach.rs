@@ -19,10 +19,14 @@ use crate::deliver::Caller;
 use crate::originate::{Answer, Ending};
 use crate::timer::Timer;
 use crate::transactions::Purpose;
-use crate::{LinkId, Node, Output};
+use crate::{Gathering, LinkId, LinkPurpose, Node, Output};
 
 /// How long a link may take to come up once both sides have agreed on it.
 pub(crate) const FORMING: Duration = Duration::from_secs(10);
+
+/// What is gathered in a No-ICE overlay.
+pub(crate) const NO_ICE: Gathering =
+    Gathering { purpose: LinkPurpose::Overlay, ice: None, own_socket: false };
 
 /// One Attach under way, by the name of the link it is to give.
 #[derive(Debug)]
@@ -124,7 +128,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let link = self.links.plan();
         self.attaches.open.insert(link, Attach::Gathering { to, send_update, task });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
-        self.outputs.push_back(Output::Gather(link));
+        self.outputs.push_back(Output::Gather(link, NO_ICE));
     }
 
     /// The node that is meant, if a link to it is up: none is sent an Attach (E102).

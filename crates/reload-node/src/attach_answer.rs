@@ -10,10 +10,10 @@ use reload_wire::{
     OverlayLinkType,
 };
 
-use crate::attach::{Attach, Awaiting, FORMING};
+use crate::attach::{Attach, Awaiting, FORMING, NO_ICE};
 use crate::deliver::Caller;
 use crate::timer::Timer;
-use crate::{LinkId, Node, Output, Plan};
+use crate::{DialAddress, LinkId, Node, Output, Plan, Way};
 
 /// Attaches under way at a time before those of others are refused.
 const ANSWERING: usize = 256;
@@ -41,7 +41,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let (caller, request) = (Box::new(caller), Box::new(request));
         self.attaches.open.insert(link, Attach::Answering { caller, request });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
-        self.outputs.push_back(Output::Gather(link));
+        self.outputs.push_back(Output::Gather(link, NO_ICE));
     }
 
     /// Somebody wants a connection of an application (section 6.5.2.2): none is offered here.
@@ -125,8 +125,10 @@ impl<T: Topology, S: Store> Node<T, S> {
         let deadline = now.mono + FORMING;
         self.attaches.open.insert(link, Attach::Dialling { node, update });
         self.timers.set(Timer::Attach(link), deadline);
-        let addresses = usable(&request.candidates);
-        let plan = Plan { addresses, expected: Some(node), deadline };
+        let link_type = OverlayLinkType::TLS_TCP_FH_NO_ICE;
+        let dial = |address| DialAddress { address, link: link_type };
+        let way = Way::Dial(usable(&request.candidates).into_iter().map(dial).collect());
+        let plan = Plan { way, expected: Some(node), deadline };
         self.outputs.push_back(Output::Connect(link, plan));
     }
 }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use reload_topology::TopologyEvent;
 use reload_wire::NodeId;
 
-use crate::{RequestError, RequestId, Response};
+#[cfg(doc)]
+use crate::Offer;
+use crate::{AskingId, LinkId, LinkPurpose, RequestError, RequestId, Response};
 
 /// Something the application wants to know.
 #[derive(Clone, Debug)]
@@ -41,6 +43,33 @@ pub enum Event {
         node: NodeId,
         /// Why.
         reason: String,
+    },
+    /// A link that was agreed on with a node did not come up, and there is no other to it.
+    LinkFailed {
+        /// The node.
+        node: NodeId,
+        /// What it was to carry.
+        purpose: LinkPurpose,
+        /// Why, with the pairs of candidates that were tried.
+        reason: String,
+    },
+    /// A connection that another node asked for is up (section 6.5.2). It belongs to the driver.
+    Pipe {
+        /// Its link.
+        link: LinkId,
+        /// The node at the other end.
+        node: NodeId,
+        /// The Application-ID.
+        application: u16,
+    },
+    /// A node asks for what [`Offer::Ask`] offers; answered by [`crate::Node::answer_application`].
+    Asked {
+        /// The question.
+        asking: AskingId,
+        /// Who asks; its signature holds.
+        node: NodeId,
+        /// The Application-ID.
+        application: u16,
     },
     /// A newer configuration document was accepted (section 6.5.4); these are its bytes, to be kept.
     Configured {

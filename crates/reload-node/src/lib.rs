@@ -6,6 +6,7 @@
 mod acknowledge;
 mod actions;
 mod answers;
+mod app_attach;
 mod application;
 mod attach;
 mod attach_answer;
@@ -33,10 +34,14 @@ mod status;
 mod timer;
 mod transactions;
 
+pub use app_attach::{ApplicationAnswer, AskingId, Offer};
 pub use event::Event;
 pub use job::{Job, JobResult};
 pub use node::Node;
-pub use output::{Deadline, JobId, LinkEvent, LinkId, Output, Plan};
+pub use output::{
+    Deadline, DialAddress, Gathering, IceGathering, JobId, LinkEvent, LinkId, LinkPurpose, Output,
+    Plan, Way,
+};
 pub use request::{
     Busy, NewValue, Place, Reply, Request, RequestError, RequestId, Response, Specifier,
 };

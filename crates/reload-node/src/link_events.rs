@@ -30,6 +30,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         link: LinkId,
         certificate: Arc<VerifiedCertificate>,
         remote: SocketAddr,
+        mtu: Option<usize>,
     ) {
         if self.links.get(link).is_some() {
             return;
@@ -45,13 +46,20 @@ impl<T: Topology, S: Store> Node<T, S> {
         let (state, last_traffic) = (LinkState::Up, now.mono);
         let expected = self.attaches.expected(link, certificate.node_ids());
         let attached = expected.is_some() || !link.is_accepted();
-        let entry = Link { state, node: None, certificate, remote, attached, last_traffic };
+        let entry = Link { state, node: None, certificate, remote, mtu, attached, last_traffic };
         match node {
             Some(node) => self.enter_link(now, link, node, entry),
             None => {
                 self.links.insert(link, entry);
                 self.identify(now, link);
             }
+        }
+    }
+
+    /// The path of a datagram link carries larger datagrams than was known, or only smaller ones.
+    pub(crate) fn on_mtu(&mut self, link: LinkId, mtu: usize) {
+        if let Some(entry) = self.links.get_mut(link) {
+            entry.mtu = Some(mtu);
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) node: Option<NodeId>,
     pub(crate) certificate: Arc<VerifiedCertificate>,
     pub(crate) remote: SocketAddr,
+    /// The bytes that one datagram carries; none on a stream.
+    pub(crate) mtu: Option<usize>,
     /// Whether an Attach stands behind the link, or this node dialled it.
     pub(crate) attached: bool,
     /// The last message in either direction.
@@ -186,6 +188,7 @@ impl Links {
             link: id,
             node: link.node,
             remote: Some(link.remote),
+            mtu: link.mtu,
             state: link.state.name(),
         };
         self.iter().map(row).collect()

@@ -132,7 +132,10 @@ impl<T: Topology, S: Store> Node<T, S> {
     pub fn handle_link(&mut self, now: Now, link: LinkId, event: LinkEvent) {
         match event {
             LinkEvent::Candidates(candidates) => self.on_candidates(now, link, candidates),
-            LinkEvent::Up { certificate, remote } => self.on_up(now, link, certificate, remote),
+            LinkEvent::Up { certificate, remote, mtu } => {
+                self.on_up(now, link, certificate, remote, mtu);
+            }
+            LinkEvent::Mtu(mtu) => self.on_mtu(link, mtu),
             LinkEvent::Message(message) => self.on_message(now, link, &message),
             LinkEvent::TooLarge(header) => self.on_too_large(now, link, header),
             LinkEvent::Failing { unacknowledged } => self.on_failing(now, link, unacknowledged),

@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use reload_identity::FetchedKind;
 use reload_wire::{
-    DataValue, Destination, ErrorCode, FindAns, KindId, ModelSpecifier, NodeId, ProbeInformation,
-    ProbeInformationType, ResourceId, StatAns, StoreAns, UnixTime,
+    AppAttachReqAns, DataValue, Destination, ErrorCode, FindAns, KindId, ModelSpecifier, NodeId,
+    ProbeInformation, ProbeInformationType, ResourceId, StatAns, StoreAns, UnixTime,
 };
+
+use crate::LinkId;
 
 /// Names a request of the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +66,21 @@ pub enum Request {
         resource: ResourceId,
         /// The kinds, each once.
         kinds: Vec<KindId>,
+    },
+    /// Attach (section 6.5.1): a link of the overlay to a node, or to the peer that is responsible
+    /// for a resource.
+    Attach {
+        /// The destination list.
+        to: Vec<Destination>,
+    },
+    /// AppAttach (section 6.5.2).
+    AppAttach {
+        /// The destination list.
+        to: Vec<Destination>,
+        /// The Application-ID (section 14.5).
+        application: u16,
+        /// Form the connection. Otherwise the answer itself is what is wanted.
+        connect: bool,
     },
 }
 
@@ -141,6 +158,17 @@ pub enum Reply {
     Stats(StatAns),
     /// To a Find.
     Found(FindAns),
+    /// To an Attach: a link to this node is up.
+    Attached(NodeId),
+    /// To an AppAttach: the connection is up. It belongs to the driver.
+    AppAttached {
+        /// Its link.
+        link: LinkId,
+        /// The node at the other end.
+        node: NodeId,
+    },
+    /// To an AppAttach that does not connect: the answer as it came.
+    AppAnswered(AppAttachReqAns),
 }
 
 /// Why a request of the application failed.
@@ -175,6 +203,9 @@ pub enum RequestError {
     /// The overlay does not have this kind, or it has another data model.
     #[error("kind {0} is not defined in this overlay, or has another data model")]
     UnknownKind(KindId),
+    /// No connection came about.
+    #[error("no connection: {0}")]
+    NotConnected(String),
     /// The node is leaving or has left.
     #[error("the node is leaving the overlay")]
     Leaving,

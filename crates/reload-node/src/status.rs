@@ -41,6 +41,8 @@ pub struct LinkStatus {
     pub node: Option<NodeId>,
     /// Its address, once up.
     pub remote: Option<SocketAddr>,
+    /// The bytes that one datagram of it carries; none on a stream.
+    pub mtu: Option<usize>,
     /// `planned`, `up`, `failing` or `draining`.
     pub state: &'static str,
 }

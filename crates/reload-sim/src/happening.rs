@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use reload_identity::VerifiedCertificate;
-use reload_node::{LinkEvent, LinkId, Plan};
+use reload_node::{LinkEvent, LinkId, Plan, Way};
 use reload_wire::NodeId;
 
 use crate::host::Condition;
@@ -60,7 +60,9 @@ impl World {
         if !self.hosts[host].dialling.contains(&link) {
             return;
         }
-        let target = plan.addresses.first().and_then(|address| self.places.get(address)).copied();
+        let Way::Dial(addresses) = &plan.way else { return self.refuse(host, link, "no ICE here") };
+        let address = addresses.first().map(|dial| dial.address);
+        let target = address.and_then(|address| self.places.get(&address)).copied();
         let Some(target) = target else { return self.refuse(host, link, "no such host") };
         let condition = match self.are_cut(host, target) {
             true => Condition::Silent,
@@ -98,8 +100,8 @@ impl World {
         self.hosts[target].links.insert(accepted, End::new(host, link, latency, at));
         let (ours, from) = (Arc::clone(self.certificate(host)), self.hosts[host].address);
         let remote = self.hosts[target].address;
-        self.tell(host, link, LinkEvent::Up { certificate: theirs, remote });
-        self.tell(target, accepted, LinkEvent::Up { certificate: ours, remote: from });
+        self.tell(host, link, LinkEvent::Up { certificate: theirs, remote, mtu: None });
+        self.tell(target, accepted, LinkEvent::Up { certificate: ours, remote: from, mtu: None });
         self.drain(target);
     }
 

@@ -18,7 +18,7 @@ impl World {
     pub(crate) fn drain(&mut self, host: HostId) {
         loop {
             match self.hosts[host].node.poll_output() {
-                Output::Gather(link) => self.on_gather(host, link),
+                Output::Gather(link, _) => self.on_gather(host, link),
                 Output::Connect(link, plan) => self.on_connect(host, link, plan),
                 Output::Send(link, message) => self.on_send(host, link, message),
                 Output::Close(link) => self.on_close(host, link),

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use reload_node::{LinkId, Plan};
+use reload_node::{LinkId, Plan, Way};
+use reload_wire::OverlayLinkType;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
@@ -29,11 +30,16 @@ pub(crate) async fn work_off(
 
 /// Each address gets an equal part of the time that is left.
 async fn dial_in_order(identity: &TlsIdentity, plan: &Plan) -> Result<Authenticated, String> {
+    let Way::Dial(addresses) = &plan.way else {
+        return Err("links with ICE are not supported yet".to_owned());
+    };
+    let tls = addresses.iter().filter(|dial| dial.link == OverlayLinkType::TLS_TCP_FH_NO_ICE);
+    let addresses: Vec<_> = tls.map(|dial| dial.address).collect();
     let mut reasons = Vec::new();
-    for (place, address) in plan.addresses.iter().enumerate() {
+    for (place, address) in addresses.iter().enumerate() {
         let now = Instant::now();
         let left = Instant::from_std(plan.deadline).saturating_duration_since(now);
-        let shares = u32::try_from(plan.addresses.len() - place).unwrap_or(u32::MAX);
+        let shares = u32::try_from(addresses.len() - place).unwrap_or(u32::MAX);
         match dial(identity, *address, plan.expected, now + left / shares).await {
             Ok(connection) => return Ok(connection),
             Err(refusal) => {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reload_node::{
-    Event, Job, JobId, JobResult, LinkEvent, LinkId, Output, Plan, RequestId, Start,
+    Event, Gathering, Job, JobId, JobResult, LinkEvent, LinkId, Output, Plan, RequestId, Start,
 };
 use reload_topology::TopologyEvent;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
@@ -223,7 +223,7 @@ impl<N: Driven> Driver<N> {
                     self.deadline = deadline.map(|deadline| deadline.at);
                     return;
                 }
-                Output::Gather(link) => self.gather(link),
+                Output::Gather(link, gathering) => self.gather(link, &gathering),
                 Output::Connect(link, plan) => self.connect(link, plan),
                 Output::Send(link, message) => self.send(link, message),
                 Output::Close(link) => self.close(link),
@@ -233,7 +233,12 @@ impl<N: Driven> Driver<N> {
         }
     }
 
-    fn gather(&mut self, link: LinkId) {
+    fn gather(&mut self, link: LinkId, gathering: &Gathering) {
+        if gathering.ice.is_some() || gathering.own_socket {
+            // not supported yet: the node is told that it cannot be reached so
+            let event = LinkEvent::Candidates(Vec::new());
+            return self.node.handle_link(clock::now(), link, event);
+        }
         let advertise = &self.settings.advertise;
         let addresses = candidates::addresses(advertise, &self.listening, self.link_address);
         let event = LinkEvent::Candidates(candidates::candidates(&addresses));
@@ -335,7 +340,7 @@ impl<N: Driven> Driver<N> {
         );
         self.links.insert(id, Entry::Up(link));
         self.carriers.spawn(carrier);
-        self.node.handle_link(clock::now(), id, LinkEvent::Up { certificate, remote });
+        self.node.handle_link(clock::now(), id, LinkEvent::Up { certificate, remote, mtu: None });
     }
 
     fn down(&mut self, link: LinkId, reason: String) {

@@ -12,7 +12,7 @@ use reload_link::LinkSettings;
 use reload_net::{AcceptLimits, Bound, CryptoPool, Driven, NodeHandle, Settings, TlsIdentity};
 use reload_node::{
     Busy, Counters, Deadline, Event, JobId, JobResult, LinkEvent, LinkId, Output, Plan, Request,
-    RequestId, Start, Status,
+    RequestId, Start, Status, Way,
 };
 use reload_topology::{Phase, TopologyEvent, View};
 use reload_wire::{Dialect, NodeId, Now};
@@ -163,7 +163,7 @@ impl Running {
             puppet.dialled += 1;
             let link = LinkId::planned(puppet.dialled);
             let deadline = Instant::now() + PATIENCE;
-            let plan = Plan { addresses: vec![address], expected: None, deadline };
+            let plan = Plan { way: Way::bootstrap(address), expected: None, deadline };
             puppet.outputs.push_back(Output::Connect(link, plan));
             link
         })

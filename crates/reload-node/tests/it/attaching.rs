@@ -11,7 +11,7 @@ use reload_wire::{
 };
 
 use crate::actor::{Actor, Draft, attach_body, candidate};
-use crate::bench::Bench;
+use crate::bench::{Bench, dialled};
 
 const TLS: OverlayLinkType = OverlayLinkType::TLS_TCP_FH_NO_ICE;
 
@@ -182,7 +182,7 @@ fn the_receiver_of_an_attach_is_active_and_dials_its_sender() {
     assert_eq!(answer.contents.code, MessageCode::ATTACH_ANSWER);
     assert_eq!(body(&bench, &answer).role, b"active"[..]); // 6.5.1.2
     let (link, plan) = bench.connecting.pop().expect("it dials");
-    assert_eq!(plan.addresses, [SocketAddr::from(([127, 0, 0, 1], 7))]);
+    assert_eq!(dialled(&plan), [SocketAddr::from(([127, 0, 0, 1], 7))]);
     assert_eq!(plan.expected, Some(peer.id));
     assert_eq!(updates(&bench), 0);
     bench.up(link, &peer);
@@ -248,7 +248,7 @@ fn candidates_of_unknown_types_are_skipped_and_the_best_comes_first() {
     let candidates = vec![candidate(OverlayLinkType(2), 1), candidate(TLS, 2), candidate(TLS, 3)];
     let draft = theirs(&peer, &bench, |body| body.candidates = candidates);
     hear(&mut bench, way, &peer, &draft); // E53
-    let ports: Vec<u16> = bench.connecting[0].1.addresses.iter().map(SocketAddr::port).collect();
+    let ports: Vec<u16> = dialled(&bench.connecting[0].1).iter().map(SocketAddr::port).collect();
     assert_eq!(ports, [3, 2]);
 }
 
@@ -259,7 +259,7 @@ fn no_attach_makes_this_node_dial_a_whole_network() {
     let many = (1..500).map(|port| candidate(TLS, port)).collect();
     let draft = theirs(&peer, &bench, |body| body.candidates = many);
     hear(&mut bench, way, &peer, &draft);
-    assert_eq!(bench.connecting[0].1.addresses.len(), 8);
+    assert_eq!(dialled(&bench.connecting[0].1).len(), 8);
 }
 
 // R6940-6.5.1.2-07

@@ -10,7 +10,7 @@ use reload_config::ConfigurationBuilder;
 use reload_identity::Credentials;
 use reload_node::{
     Event, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
-    Response, Role, Setup, Start,
+    Response, Role, Setup, Start, Way,
 };
 use reload_storage::MemoryStore;
 use reload_wire::{
@@ -36,6 +36,14 @@ pub(crate) struct Bench {
     pub(crate) closed: Vec<LinkId>,
     pub(crate) deadline: Option<Instant>,
     links: u64,
+}
+
+/// The addresses that are dialled, each once.
+pub(crate) fn dialled(plan: &Plan) -> Vec<SocketAddr> {
+    let Way::Dial(addresses) = &plan.way else { panic!("no dial: {plan:?}") };
+    let mut addresses: Vec<_> = addresses.iter().map(|dial| dial.address).collect();
+    addresses.dedup();
+    addresses
 }
 
 /// What a bench is made with.
@@ -134,7 +142,7 @@ impl Bench {
     pub(crate) fn up(&mut self, link: LinkId, actor: &Actor) {
         let certificate = Arc::clone(actor.credentials.certificate());
         let remote = SocketAddr::from(([127, 0, 0, 1], 9));
-        self.tell(link, LinkEvent::Up { certificate, remote });
+        self.tell(link, LinkEvent::Up { certificate, remote, mtu: None });
     }
 
     pub(crate) fn down(&mut self, link: LinkId) {
@@ -235,7 +243,7 @@ impl Bench {
     pub(crate) fn drain(&mut self) {
         loop {
             match self.node.poll_output() {
-                Output::Gather(link) => self.gathering.push(link),
+                Output::Gather(link, _) => self.gathering.push(link),
                 Output::Connect(link, plan) => self.connecting.push((link, plan)),
                 Output::Send(link, message) => self.sent.push_back((link, message)),
                 Output::Close(link) => self.closed.push(link),

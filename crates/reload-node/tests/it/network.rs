@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reload_chord::{Chord, ChordConfig};
 use reload_node::{
     Event, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
-    Response, Role, Setup, Start,
+    Response, Role, Setup, Start, Way,
 };
 use reload_storage::MemoryStore;
 use reload_topology::TopologyEvent;
@@ -143,7 +143,11 @@ impl Network {
     }
 
     fn connect(&mut self, place: usize, link: LinkId, plan: &Plan) {
-        let address = |other: &usize| plan.addresses.contains(&Self::address(*other));
+        let Way::Dial(addresses) = &plan.way else {
+            return self.send(place, Parcel::Event(link, down()));
+        };
+        let address =
+            |other: &usize| addresses.iter().any(|dial| dial.address == Self::address(*other));
         let target = (0..self.places.len()).filter(|other| self.places[*other].alive).find(address);
         let Some(target) = target else {
             return self.send(place, Parcel::Event(link, down()));
@@ -155,7 +159,7 @@ impl Network {
         for (at, name, other) in [(place, link, target), (target, accepted, place)] {
             let certificate = Arc::clone(self.places[other].node.certificate());
             let remote = Self::address(other);
-            self.send(at, Parcel::Event(name, LinkEvent::Up { certificate, remote }));
+            self.send(at, Parcel::Event(name, LinkEvent::Up { certificate, remote, mtu: None }));
         }
     }
 
@@ -183,7 +187,7 @@ impl Network {
     fn drain(&mut self, place: usize) {
         loop {
             match self.places[place].node.poll_output() {
-                Output::Gather(link) => {
+                Output::Gather(link, _) => {
                     let tls = OverlayLinkType::TLS_TCP_FH_NO_ICE;
                     let own = candidate(tls, Self::address(place).port());
                     let event = LinkEvent::Candidates(vec![own]);

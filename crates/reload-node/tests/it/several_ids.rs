@@ -9,7 +9,7 @@ use reload_wire::{
 };
 
 use crate::actor::{Actor, attach_body, candidate};
-use crate::bench::{Bench, Making};
+use crate::bench::{Bench, Making, dialled};
 
 fn ids() -> [NodeId; 2] {
     [NodeId::from_u128(0x1111), NodeId::from_u128(0x2222)]
@@ -120,7 +120,8 @@ fn a_bootstrap_node_that_does_not_tell_its_node_id_is_passed_over() {
     bench.up(link, &peer);
     bench.pass(std::time::Duration::from_secs(4));
     assert_eq!(bench.closed, [link]);
-    assert_eq!(bench.connecting.pop().expect("it dials the next").1.addresses, [address(2)]);
+    let (_, plan) = bench.connecting.pop().expect("it dials the next");
+    assert_eq!(dialled(&plan), [address(2)]);
 }
 
 #[test]

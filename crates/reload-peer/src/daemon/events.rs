@@ -140,6 +140,15 @@ impl<'a> Watch<'a> {
                 );
                 self.unsupported = Some(reason.clone());
             }
+            Event::LinkFailed { node, reason, .. } => {
+                tracing::info!("no link to {node}: {reason}");
+            }
+            Event::Pipe { node, application, .. } => {
+                tracing::info!("connection of {node} for application {application}");
+            }
+            Event::Asked { node, application, .. } => {
+                tracing::debug!("{node} asks for application {application}");
+            }
             Event::Finished(..) => {}
         }
         Ok(())
