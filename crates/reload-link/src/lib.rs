@@ -24,6 +24,7 @@ mod link;
 mod liveness;
 mod reader;
 mod receipts;
+mod reliability;
 mod rtt;
 mod stats;
 
@@ -32,7 +33,10 @@ pub use dtls::{
     MAX_PLAINTEXT, dtls, dtls_with, is_client_hello,
 };
 pub use error::{LinkError, SendError};
-pub use link::{ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkSettings};
+pub use link::{
+    ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkOutput as ReliableOutput, LinkSettings,
+};
 pub use liveness::{DEAD_AFTER, LinkState};
+pub use reliability::{ReliableLink, Sender};
 pub use rtt::{INITIAL_RTO, MAX_RTO, MIN_RTO, RoundTrip};
 pub use stats::{Counters, LinkStats};

@@ -46,10 +46,10 @@ impl LinkSettings {
     }
 }
 
-/// What [`FrameLink::poll`] hands out.
+/// What [`FrameLink::poll`] and [`ReliableLink::poll`](crate::ReliableLink::poll) hand out.
 #[derive(Debug)]
 pub enum LinkOutput {
-    /// Bytes for the stream.
+    /// Bytes for the stream, or one record of a datagram link.
     Transmit(Bytes),
     /// Something for the node.
     Event(FrameEvent),
@@ -75,6 +75,8 @@ pub enum FrameEvent {
         /// As in `Failing`, without what was handed out before.
         unacknowledged: Vec<Bytes>,
     },
+    /// A datagram link only: the path takes frames of so many bytes now, frame header included.
+    Mtu(usize),
 }
 
 /// The state of one link; the caller owns the stream and the clock.
@@ -226,6 +228,8 @@ impl FrameLink {
             counters: Counters { acks_missing: self.liveness.acks_missing(), ..self.counters },
             unacknowledged: self.liveness.unacknowledged(),
             queued: self.queue.len(),
+            mtu: None,
+            window: None,
         }
     }
 
@@ -282,11 +286,11 @@ impl FrameLink {
 }
 
 /// A usize as a count or length field; lossless where Rust has sockets.
-fn wide(size: usize) -> u64 {
+pub(crate) fn wide(size: usize) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
 
-fn ack_frame(sequence: u32, received: u32) -> [u8; FRAME_ACK_SIZE] {
+pub(crate) fn ack_frame(sequence: u32, received: u32) -> [u8; FRAME_ACK_SIZE] {
     let mut frame = [FRAME_ACK; FRAME_ACK_SIZE];
     frame[1..5].copy_from_slice(&sequence.to_be_bytes());
     frame[5..].copy_from_slice(&received.to_be_bytes());

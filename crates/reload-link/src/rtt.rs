@@ -21,7 +21,13 @@ impl RoundTrip {
     /// Nothing measured yet: RTO is [`INITIAL_RTO`].
     #[must_use]
     pub const fn new() -> Self {
-        Self { smoothed: None, rto: INITIAL_RTO }
+        Self::starting_at(INITIAL_RTO)
+    }
+
+    /// Nothing measured yet, but the path is known to be long (section 6.6.3.1), or short.
+    #[must_use]
+    pub const fn starting_at(rto: Duration) -> Self {
+        Self { smoothed: None, rto }
     }
 
     /// Takes a measurement: the time between a frame and its ACK.

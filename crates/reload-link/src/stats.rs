@@ -19,6 +19,10 @@ pub struct LinkStats {
     pub unacknowledged: usize,
     /// Messages that wait for the writer.
     pub queued: usize,
+    /// Bytes of a frame that the path takes, frame header included; datagram links only.
+    pub mtu: Option<usize>,
+    /// Bytes that may be on their way at once; datagram links only.
+    pub window: Option<usize>,
 }
 
 /// Counters since the link came up.
@@ -40,4 +44,14 @@ pub struct Counters {
     pub acks_dropped: u64,
     /// Messages refused because the queue was full.
     pub messages_refused: u64,
+    /// Data frames that carried a message again; this and what follows on datagram links only.
+    pub frames_resent: u64,
+    /// Data frames without an ACK, of which no later ACK said that they arrived.
+    pub frames_lost: u64,
+    /// Messages that were sent as often as allowed without an ACK, on a link that works.
+    pub given_up: u64,
+    /// Data frames that came twice, or too late to tell.
+    pub duplicates: u64,
+    /// Records that are not one frame, or hold nothing that can be read.
+    pub noise: u64,
 }
