@@ -11,10 +11,13 @@
 
 mod capture;
 mod command;
+#[cfg(target_os = "linux")]
+pub mod netns;
 mod overlay;
 mod peer;
 mod process;
 mod programs;
+mod site;
 mod stranger;
 mod until;
 mod values;
@@ -24,6 +27,7 @@ pub use overlay::Overlay;
 pub use peer::{Peer, Start};
 pub use process::{Process, Signal};
 pub use programs::Programs;
+pub use site::Site;
 pub use stranger::dial_without_certificate;
 pub use until::until;
 pub use values::{Item, Reading, items, read_all};

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::command::run;
 use crate::process::{Process, Signal};
-use crate::{Peer, Programs, Start, until};
+use crate::{Peer, Programs, Site, Start, until};
 
 /// One command; argon2 in a debug build on a busy machine takes its time.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
@@ -35,23 +35,33 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// Makes CA and configuration and serves; no peer runs yet. With `keylogs`, peers write their
-    /// TLS secrets there.
+    /// Makes CA and configuration and serves on loopback; no peer runs yet. With `keylogs`, peers
+    /// write their TLS secrets there.
     ///
     /// # Errors
     /// What went wrong.
     pub fn new(name: &str, keylogs: Option<&Path>) -> Result<Self> {
+        Self::at(name, keylogs, &Site::loopback(), &[])
+    }
+
+    /// The same with an enrollment server elsewhere, and with more options of `reload-enroll init`.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn at(name: &str, keylogs: Option<&Path>, site: &Site, init: &[&str]) -> Result<Self> {
         let programs = Programs::build()?;
         let directory = tempfile::tempdir().context("no temporary directory")?;
         let home = directory.path().join("enroll");
         let enroll = |arguments: &[&str]| {
-            let mut command = Command::new(&programs.reload_enroll);
+            let mut command = site.program(&programs.reload_enroll);
             command.arg("--home").arg(&home).args(arguments);
             command
         };
-        run(enroll(&["init", "--overlay", name]), COMMAND_LIMIT).context("reload-enroll init")?;
+        let host = site.address().to_string();
+        let settings = [&["init", "--overlay", name, "--host", &host], init].concat();
+        run(enroll(&settings), COMMAND_LIMIT).context("reload-enroll init")?;
         let log = directory.path().join("enroll.log");
-        let serve = enroll(&["serve", "--listen", "127.0.0.1:0"]);
+        let serve = enroll(&["serve", "--listen", &SocketAddr::new(site.address(), 0).to_string()]);
         let mut server = Process::start("reload-enroll", serve, &log)?;
         let line = server.line("ready https=", SERVE_LIMIT)?;
         let address = line.trim_start_matches("ready https=").parse();
@@ -88,13 +98,21 @@ impl Overlay {
     /// # Errors
     /// What went wrong.
     pub fn enroll(&mut self, name: &str) -> Result<usize> {
+        self.enroll_at(name, &Site::loopback())
+    }
+
+    /// The same for a peer elsewhere, which has to reach the enrollment server from there.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn enroll_at(&mut self, name: &str, site: &Site) -> Result<usize> {
         let user = format!("{name}@{}", self.name);
         let password = self.directory.path().join(format!("{name}.password"));
         std::fs::write(&password, format!("{name} has a password"))?;
         let password = password.to_string_lossy().into_owned();
         self.reload_enroll(&["user", "add", &user, "--password-file", &password])?;
         let home = self.directory.path().join(name);
-        let mut peer = Peer::new(name, &home, &self.programs, self.keylogs.as_deref());
+        let mut peer = Peer::new(name, &home, &self.programs, self.keylogs.as_deref(), site);
         let ca = self.enrollment_home().join("https-ca.pem").to_string_lossy().into_owned();
         let url = format!("https://{}/.well-known/reload-config", self.address);
         let from = ["--config-url", &url, "--ca", &ca];
@@ -179,7 +197,16 @@ impl Overlay {
 
     /// Fails unless the nearest neighbours of each peer are those of the sorted list.
     fn check_ring(&self) -> Result<()> {
-        let ring = self.ring();
+        self.check_ring_of(&self.ring())
+    }
+
+    /// Fails unless the nearest neighbours of each of these peers are these and no others.
+    ///
+    /// # Errors
+    /// Whose are not.
+    pub fn check_ring_of(&self, places: &[usize]) -> Result<()> {
+        let mut ring = places.to_vec();
+        ring.sort_by_key(|place| self.peers[*place].node_id());
         let count = ring.len();
         let near = (count - 1).min(NEIGHBOURS);
         for (here, place) in ring.iter().enumerate() {
@@ -191,7 +218,9 @@ impl Overlay {
                     .map(|step| node(if back { here + count - step } else { here + step }));
                 let known = status[key].as_array().with_context(|| format!("no {key}"))?;
                 let known: Vec<_> = known.iter().filter_map(|id| id.as_str()).collect();
-                if !wanted.eq(known.iter().copied().take(near)) || known.len() < near {
+                let strangers =
+                    known.iter().any(|id| !ring.iter().any(|at| self.peers[*at].node_id() == *id));
+                if !wanted.eq(known.iter().copied().take(near)) || known.len() < near || strangers {
                     bail!("{} has the {key} {known:?}", peer.name());
                 }
             }

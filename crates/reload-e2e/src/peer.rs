@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use reload_identity::certificates_from_pem;
 use serde_json::Value;
 
-use crate::Programs;
 use crate::command::run;
 use crate::process::{Process, Signal};
+use crate::{Programs, Site};
 
 /// No command takes longer, not even one that waits for every retransmission (section 6.2.1: 15 s).
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
@@ -39,6 +39,8 @@ pub struct Peer {
     programs: Programs,
     keylogs: Option<PathBuf>,
     node_id: String,
+    site: Site,
+    options: Vec<String>,
     address: Option<SocketAddr>,
     starts: u32,
     process: Option<Process>,
@@ -50,6 +52,7 @@ impl Peer {
         home: &Path,
         programs: &Programs,
         keylogs: Option<&Path>,
+        site: &Site,
     ) -> Self {
         Self {
             name: name.to_owned(),
@@ -57,6 +60,8 @@ impl Peer {
             programs: programs.clone(),
             keylogs: keylogs.map(Path::to_owned),
             node_id: String::new(),
+            site: site.clone(),
+            options: Vec::new(),
             address: None,
             starts: 0,
             process: None,
@@ -72,6 +77,8 @@ impl Peer {
             programs: self.programs.clone(),
             keylogs: self.keylogs.clone(),
             node_id: self.node_id.clone(),
+            site: self.site.clone(),
+            options: self.options.clone(),
             address: self.address,
             starts: 0,
             process: None,
@@ -108,6 +115,17 @@ impl Peer {
         self.process.is_some()
     }
 
+    /// More options of `reload peer`, from the next start on.
+    pub fn set_options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+    }
+
+    /// The machine has another address now, which the next start is to know.
+    pub fn set_site(&mut self, site: Site) {
+        self.address = self.address.map(|address| SocketAddr::new(site.address(), address.port()));
+        self.site = site;
+    }
+
     /// Starts and joins, with the Node-ID of its certificate.
     ///
     /// # Errors
@@ -132,7 +150,7 @@ impl Peer {
     /// # Errors
     /// If there is no such program.
     pub fn spawn(&mut self, start: &Start) -> Result<()> {
-        let listen = self.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listen = self.address.unwrap_or(SocketAddr::new(self.site.address(), 0));
         let mut command = self.reload(&["peer", "--listen", &listen.to_string()]);
         for address in &start.bootstrap {
             command.arg("--bootstrap").arg(address.to_string());
@@ -140,6 +158,7 @@ impl Peer {
         if start.first {
             command.arg("--first");
         }
+        command.args(&self.options);
         self.starts += 1;
         if let Some(directory) = &self.keylogs {
             command
@@ -215,8 +234,10 @@ impl Peer {
         serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
     }
 
-    fn reload(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.programs.reload);
+    /// A command of `reload` for this home, on its machine.
+    #[must_use]
+    pub fn reload(&self, arguments: &[&str]) -> Command {
+        let mut command = self.site.program(&self.programs.reload);
         command.args(arguments).arg("--home").arg(&self.home);
         command.env_remove("RUST_LOG").env_remove("SSLKEYLOGFILE");
         command

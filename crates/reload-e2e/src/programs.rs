@@ -17,7 +17,8 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds them, once in a process, so that no test runs an old one.
+    /// Builds them, once in a process, so that no test runs an old one; or takes them from the
+    /// directory RELOAD_E2E_PROGRAMS.
     ///
     /// # Errors
     /// If they do not build.
@@ -29,6 +30,11 @@ impl Programs {
 }
 
 fn build() -> Result<Programs> {
+    if let Some(directory) = std::env::var_os("RELOAD_E2E_PROGRAMS") {
+        let directory = PathBuf::from(directory);
+        let (reload, reload_enroll) = (directory.join("reload"), directory.join("reload-enroll"));
+        return Ok(Programs { reload, reload_enroll });
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let arguments = ["build", "--package", "reload-peer", "--package", "enrollment-server"];
     let mut command = Command::new(cargo);

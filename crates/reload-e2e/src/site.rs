@@ -1,0 +1,42 @@
+//! Where a program runs: on this machine as it is, or on a host of a test network.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::process::Command;
+
+/// A machine with an address, as a program sees it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    namespace: Option<String>,
+    address: IpAddr,
+}
+
+impl Site {
+    /// This machine, on loopback.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self { namespace: None, address: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    }
+
+    /// Where programs listen.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub(crate) fn program(&self, program: &Path) -> Command {
+        match &self.namespace {
+            #[cfg(target_os = "linux")]
+            Some(namespace) => crate::netns::program_in(namespace, program),
+            _ => Command::new(program),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl From<&crate::netns::Host> for Site {
+    fn from(host: &crate::netns::Host) -> Self {
+        let namespace = Some(host.namespace().to_owned());
+        Self { namespace, address: IpAddr::V4(host.address()) }
+    }
+}
