@@ -8,13 +8,16 @@ use reload_wire::{
 };
 
 use crate::Node;
+use crate::attach::Wanted;
 use crate::originate::Ending;
 use crate::transactions::Purpose;
 
 impl<T: Topology, S: Store> Node<T, S> {
     pub(crate) fn on_action(&mut self, now: Now, action: Action) {
         match action {
-            Action::Attach { task, to, send_update } => self.attach(now, task, to, send_update),
+            Action::Attach { task, to, send_update } => {
+                self.attach(now, Wanted::Topology(task), to, send_update);
+            }
             Action::Ping { task, to } => {
                 let ping = PingReq { padding: Bytes::new() };
                 self.start_task(now, task, MessageCode::PING_REQUEST, to, &ping);

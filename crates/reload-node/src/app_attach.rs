@@ -1,7 +1,12 @@
 //! AppAttach: connections of applications, agreed through the overlay (section 6.5.2).
 
 use bytes::Bytes;
-use reload_wire::IceCandidate;
+use reload_storage::Store;
+use reload_topology::Topology;
+use reload_wire::{AppAttachReqAns, Decode, ErrorCode, IceCandidate, Now};
+
+use crate::Node;
+use crate::deliver::Caller;
 
 /// What this node does with an AppAttach of others for an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,4 +30,14 @@ pub struct ApplicationAnswer {
     pub password: Bytes,
     /// Where the other side finds what it asked for.
     pub candidates: Vec<IceCandidate>,
+}
+
+impl<T: Topology, S: Store> Node<T, S> {
+    /// Somebody wants a connection of an application (section 6.5.2.2): none is offered here.
+    pub(crate) fn on_app_attach(&mut self, now: Now, caller: &Caller, body: &Bytes) {
+        match AppAttachReqAns::decode_exact(&self.dialect, body) {
+            Ok(_) => self.refuse(now, caller, ErrorCode::NOT_FOUND, "application not offered here"),
+            Err(error) => self.refuse_damaged(now, caller, &error),
+        }
+    }
 }

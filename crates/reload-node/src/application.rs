@@ -26,6 +26,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         {
             return self.fail_request(id, error);
         }
+        if let Request::Attach { to } = request {
+            return self.attach_for_application(now, id, to);
+        }
         match message_of(request) {
             Ok((code, to, content)) => {
                 self.originate(now, code, to, content, Purpose::Application(id), None);
@@ -44,6 +47,11 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
         };
         values.iter().try_for_each(fits)
+    }
+
+    /// A request that was more than one message has ended.
+    pub(crate) fn end_request(&mut self, id: RequestId, result: Result<Response, RequestError>) {
+        self.emit(Event::Finished(id, result));
     }
 
     fn fail_request(&mut self, id: RequestId, error: RequestError) {
@@ -106,7 +114,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         })
     }
 
-    fn refused(&self, code: ErrorCode, info: Bytes, from: NodeId) -> RequestError {
+    pub(crate) fn refused(&self, code: ErrorCode, info: Bytes, from: NodeId) -> RequestError {
         let text = match code {
             ErrorCode::UNKNOWN_KIND => match UnknownKinds::decode_exact(&self.dialect, &info) {
                 Ok(UnknownKinds(kinds)) => {

@@ -1,13 +1,13 @@
-//! Attach: links to other nodes, agreed through the overlay (section 6.5.1), in its No-ICE form.
+//! Attach: links to other nodes, agreed through the overlay (section 6.5.1).
 //! Here are the Attaches that this node sends; those of others are in `attach_answer.rs`.
 //!
-//! The sender of an Attach listens and is the TLS server; its receiver dials (6.5.1.13).
+//! Without ICE the sender of an Attach listens and its receiver dials. With ICE both sides get a
+//! plan. Either way the sender is the TLS or DTLS server (6.5.1.13).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
-use rand::distr::{Alphanumeric, SampleString};
 use reload_storage::Store;
 use reload_topology::{Failure, Input, TaskAnswer, TaskId, Topology};
 use reload_wire::{
@@ -15,39 +15,42 @@ use reload_wire::{
     RouteQueryReq,
 };
 
+use crate::candidates::{FORMING, Family, Offered, Terms};
 use crate::deliver::Caller;
 use crate::originate::{Answer, Ending};
 use crate::timer::Timer;
 use crate::transactions::Purpose;
-use crate::{Gathering, LinkId, LinkPurpose, Node, Output};
+use crate::{
+    Event, LinkId, LinkPurpose, Node, Output, Plan, Reply, RequestError, RequestId, Response, Way,
+};
 
-/// How long a link may take to come up once both sides have agreed on it.
-pub(crate) const FORMING: Duration = Duration::from_secs(10);
-
-/// What is gathered in a No-ICE overlay.
-pub(crate) const NO_ICE: Gathering =
-    Gathering { purpose: LinkPurpose::Overlay, ice: None, own_socket: false };
+/// Who wants an Attach of ours, and hears how it ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    Topology(TaskId),
+    Application { id: RequestId, started: Instant },
+}
 
 /// One Attach under way, by the name of the link it is to give.
 #[derive(Debug)]
 pub(crate) enum Attach {
-    /// Ours: the addresses at which we can be dialled are looked up.
-    Gathering { to: Vec<Destination>, send_update: bool, task: TaskId },
+    /// Ours: the addresses at which we can be reached are looked up.
+    Gathering { to: Vec<Destination>, send_update: bool, wanted: Wanted, terms: Terms },
     /// Ours: sent and not answered.
-    Asked { to: Vec<Destination>, task: TaskId },
+    Asked { to: Vec<Destination>, wanted: Wanted },
     /// Ours: this node dials us, or will.
     Awaiting(Awaiting),
     /// Theirs: our addresses are looked up for the answer.
-    Answering { caller: Box<Caller>, request: Box<AttachReqAns> },
-    /// Theirs: answered; we dial. `update`: they want an Update (section 6.4.2.3).
-    Dialling { node: NodeId, update: bool },
+    Answering { caller: Box<Caller>, request: Box<AttachReqAns>, way: Way, terms: Terms },
+    /// A plan is carried out.
+    Forming(Forming),
 }
 
-/// An Attach of ours that waits for its link.
+/// An Attach of ours that waits for a link from the other side.
 #[derive(Debug)]
 pub(crate) struct Awaiting {
     pub(crate) node: NodeId,
-    pub(crate) task: TaskId,
+    pub(crate) wanted: Wanted,
     /// It answered ours. Otherwise ours was given up in favour of its own Attach, which may still
     /// be on its way here.
     pub(crate) answered: bool,
@@ -55,25 +58,39 @@ pub(crate) struct Awaiting {
     pub(crate) update: bool,
 }
 
-/// All Attaches under way. Ours are bounded by the tasks of the topology plug-in, theirs by
-/// `ANSWERING`; each ends by its timer or its transaction.
+/// An Attach of theirs that we answered; with ICE, also one of ours that they answered.
+#[derive(Debug)]
+pub(crate) struct Forming {
+    pub(crate) node: NodeId,
+    pub(crate) family: Family,
+    /// Ours: who wants it, until a link to the node is up.
+    pub(crate) wanted: Option<Wanted>,
+    /// They want an Update (section 6.4.2.3).
+    pub(crate) update: bool,
+}
+
+/// All Attaches under way. Ours are bounded by the tasks of the topology plug-in and `OWN`, theirs
+/// by `ANSWERING`; each ends by its timer or its transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Attaches {
     pub(crate) open: BTreeMap<LinkId, Attach>,
 }
 
+/// Attaches under way at a time before the application may start no more.
+const OWN: usize = 64;
+
 impl Attaches {
-    /// The node that is dialled over a link.
-    pub(crate) fn dialled(&self, link: LinkId) -> Option<NodeId> {
+    /// The plan that is carried out for a link.
+    pub(crate) fn forming(&self, link: LinkId) -> Option<&Forming> {
         match self.open.get(&link) {
-            Some(Attach::Dialling { node, .. }) => Some(*node),
+            Some(Attach::Forming(forming)) => Some(forming),
             _ => None,
         }
     }
 
     /// The Node-ID that a link is expected to have, out of those of its certificate.
     pub(crate) fn expected(&self, link: LinkId, ids: &[NodeId]) -> Option<NodeId> {
-        self.dialled(link).or_else(|| {
+        self.forming(link).map(|forming| forming.node).or_else(|| {
             self.open.values().find_map(|attach| match attach {
                 Attach::Awaiting(awaiting) if ids.contains(&awaiting.node) => Some(awaiting.node),
                 Attach::Asked { to, .. } => match to.last() {
@@ -86,27 +103,29 @@ impl Attaches {
     }
 
     /// Our own Attach to this very node that is not answered yet.
-    pub(crate) fn asked(&self, node: &NodeId) -> Option<(LinkId, TaskId)> {
+    pub(crate) fn asked(&self, node: &NodeId) -> Option<(LinkId, Wanted)> {
         self.open.iter().find_map(|(link, attach)| match attach {
-            Attach::Asked { to, task } if to.last() == Some(&Destination::Node(*node)) => {
-                Some((*link, *task))
+            Attach::Asked { to, wanted } if to.last() == Some(&Destination::Node(*node)) => {
+                Some((*link, *wanted))
             }
             _ => None,
         })
     }
 
     /// Whether this node has answered an Attach of ours and its link is forming.
-    pub(crate) fn is_answered_by(&self, wanted: &NodeId) -> bool {
-        self.open
-            .values()
-            .any(|attach| matches!(attach, Attach::Awaiting(a) if a.answered && a.node == *wanted))
+    pub(crate) fn is_answered_by(&self, node: &NodeId) -> bool {
+        self.open.values().any(|attach| match attach {
+            Attach::Awaiting(awaiting) => awaiting.answered && awaiting.node == *node,
+            Attach::Forming(forming) => forming.wanted.is_some() && forming.node == *node,
+            _ => false,
+        })
     }
 
-    /// How many Attaches of this node are being answered or dialled.
-    pub(crate) fn of(&self, wanted: &NodeId) -> usize {
+    /// How many Attaches of this node are being answered, or are forming.
+    pub(crate) fn of(&self, node: &NodeId) -> usize {
         let theirs = |attach: &&Attach| match attach {
-            Attach::Answering { caller, .. } => caller.signer == *wanted,
-            Attach::Dialling { node, .. } => node == wanted,
+            Attach::Answering { caller, .. } => caller.signer == *node,
+            Attach::Forming(forming) => forming.wanted.is_none() && forming.node == *node,
             _ => false,
         };
         self.open.values().filter(theirs).count()
@@ -114,21 +133,43 @@ impl Attaches {
 }
 
 impl<T: Topology, S: Store> Node<T, S> {
-    /// The topology plug-in wants a link.
+    /// The application wants a link.
+    pub(crate) fn attach_for_application(&mut self, now: Now, id: RequestId, to: Vec<Destination>) {
+        let wanted = Wanted::Application { id, started: now.mono };
+        if self.attaches.open.len() >= OWN {
+            let error = RequestError::NotConnected("too many Attaches are under way".to_owned());
+            return self.end_attach(now, wanted, Err(error));
+        }
+        self.attach(now, wanted, to, false);
+    }
+
+    /// Somebody here wants a link.
     pub(crate) fn attach(
         &mut self,
         now: Now,
-        task: TaskId,
+        wanted: Wanted,
         to: Vec<Destination>,
         send_update: bool,
     ) {
         if let Some(node) = self.linked_target(&to) {
-            return self.attached_already(now, task, node, send_update);
+            return self.attached_already(now, wanted, node, send_update);
         }
         let link = self.links.plan();
-        self.attaches.open.insert(link, Attach::Gathering { to, send_update, task });
+        let terms = Terms::new(Family::of(&self.configuration), &mut self.rng);
+        // a failing link to it has the pair of addresses that this one would have
+        let own_socket = match to.last() {
+            Some(Destination::Node(node)) => self.needs_own_socket(&terms, node),
+            _ => false,
+        };
+        let gathering = terms.gathering(LinkPurpose::Overlay, true, own_socket);
+        self.attaches.open.insert(link, Attach::Gathering { to, send_update, wanted, terms });
         self.timers.set(Timer::Attach(link), now.mono + FORMING);
-        self.outputs.push_back(Output::Gather(link, NO_ICE));
+        self.outputs.push_back(Output::Gather(link, gathering));
+    }
+
+    /// Two DTLS links between the same two sockets could not be told apart.
+    pub(crate) fn needs_own_socket(&self, terms: &Terms, node: &NodeId) -> bool {
+        terms.family == Family::Ice && self.links.newest(node).is_some()
     }
 
     /// The node that is meant, if a link to it is up: none is sent an Attach (E102).
@@ -140,7 +181,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     /// A link is there: the Update is asked for by RouteQuery (section 6.4.2.4).
-    fn attached_already(&mut self, now: Now, task: TaskId, node: NodeId, send_update: bool) {
+    fn attached_already(&mut self, now: Now, wanted: Wanted, node: NodeId, send_update: bool) {
         let request = RouteQueryReq {
             send_update: true,
             destination: Destination::Node(node),
@@ -150,18 +191,24 @@ impl<T: Topology, S: Store> Node<T, S> {
             let to = vec![Destination::Node(node)];
             self.send_request(now, MessageCode::ROUTE_QUERY_REQUEST, to, body, Purpose::Nobody);
         }
-        self.end_attach(now, task, Ok(TaskAnswer::Attached(node)));
+        self.end_attach(now, wanted, Ok(node));
     }
 
     /// Our own candidates are known.
     pub(crate) fn on_candidates(&mut self, now: Now, link: LinkId, candidates: Vec<IceCandidate>) {
         match self.attaches.open.remove(&link) {
-            Some(Attach::Gathering { to, send_update, task }) => {
+            Some(Attach::Gathering { to, send_update, wanted, terms }) => {
                 self.timers.cancel(Timer::Attach(link));
-                self.send_attach(now, link, task, to, send_update, candidates);
+                let candidates = terms.family.keep(candidates);
+                if let Some(node) = self.linked_target(&to) {
+                    self.outputs.push_back(Output::Close(link));
+                    return self.attached_already(now, wanted, node, send_update);
+                }
+                let request = attach_body(b"passive", terms, candidates, send_update);
+                self.send_attach(now, link, wanted, to, &request);
             }
-            Some(Attach::Answering { caller, request }) => {
-                self.answer_attach(now, link, &caller, &request, candidates);
+            Some(Attach::Answering { caller, request, way, terms }) => {
+                self.answer_attach(now, link, &caller, &request, way, terms, candidates);
             }
             Some(other) => {
                 self.attaches.open.insert(link, other);
@@ -174,37 +221,33 @@ impl<T: Topology, S: Store> Node<T, S> {
         &mut self,
         now: Now,
         link: LinkId,
-        task: TaskId,
+        wanted: Wanted,
         to: Vec<Destination>,
-        send_update: bool,
-        candidates: Vec<IceCandidate>,
+        request: &AttachReqAns,
     ) {
-        if let Some(node) = self.linked_target(&to) {
-            return self.attached_already(now, task, node, send_update);
-        }
-        // a node that cannot be dialled cannot send an Attach (section 6.5.1.13)
-        let request = self.attach_body(b"passive", candidates, send_update);
+        // a node that cannot be reached cannot send an Attach (section 6.5.1.13)
         let body = request.to_bytes().ok().filter(|_| !request.candidates.is_empty());
         let Some(body) = body else {
-            return self.end_attach(now, task, Err(Failure::Unreachable));
+            self.outputs.push_back(Output::Close(link));
+            return self.fail_unreachable(now, wanted, &to);
         };
-        self.attaches.open.insert(link, Attach::Asked { to: to.clone(), task });
+        self.attaches.open.insert(link, Attach::Asked { to: to.clone(), wanted });
         self.send_request(now, MessageCode::ATTACH_REQUEST, to, body, Purpose::Attach(link));
     }
 
-    pub(crate) fn attach_body(
-        &mut self,
-        role: &'static [u8],
-        candidates: Vec<IceCandidate>,
-        send_update: bool,
-    ) -> AttachReqAns {
-        AttachReqAns {
-            ufrag: Alphanumeric.sample_string(&mut self.rng, 8).into(),
-            password: Alphanumeric.sample_string(&mut self.rng, 24).into(),
-            role: Bytes::from_static(role),
-            candidates,
-            send_update,
+    /// There is no candidate of ours that the overlay uses.
+    fn fail_unreachable(&mut self, now: Now, wanted: Wanted, to: &[Destination]) {
+        let family = Family::of(&self.configuration);
+        let reason = family.unreachable();
+        let node = match to.last() {
+            Some(Destination::Node(node)) => Some(*node),
+            _ => None,
+        };
+        // without ICE that is the lot of every client behind a NAT (section 4.2.1)
+        if family == Family::Ice {
+            self.tell_failure(node, reason);
         }
+        self.fail_attach(now, wanted, reason);
     }
 
     pub(crate) fn cancel_attach_request(&mut self, link: LinkId) {
@@ -217,45 +260,97 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// Our Attach was answered, or not.
     pub(crate) fn finish_attach(&mut self, now: Now, link: LinkId, ending: Ending) {
-        let Some(Attach::Asked { task, .. }) = self.attaches.open.remove(&link) else {
+        let Some(Attach::Asked { wanted, .. }) = self.attaches.open.remove(&link) else {
             return;
         };
         match ending {
-            Ending::Answered(answer) => self.on_attach_answer(now, link, task, &answer),
+            Ending::Answered(answer) => self.on_attach_answer(now, link, wanted, &answer),
             Ending::Refused { code: ErrorCode::IN_PROGRESS, from: node, .. } => {
-                let awaiting = Awaiting { node, task, answered: false, update: false };
-                self.await_link(now, link, awaiting);
+                self.await_instead(now, link, node, wanted);
             }
-            Ending::Refused { code, .. } => self.end_attach(now, task, Err(Failure::Refused(code))),
-            Ending::Failed(_) => self.end_attach(now, task, Err(Failure::Timeout)),
+            Ending::Refused { code, info, from } => {
+                self.fail_refused(now, link, wanted, (code, info, from));
+            }
+            Ending::Failed(error) => {
+                self.outputs.push_back(Output::Close(link));
+                self.end_attach(now, wanted, Err(error));
+            }
         }
     }
 
-    fn on_attach_answer(&mut self, now: Now, link: LinkId, task: TaskId, answer: &Answer) {
-        let body = &answer.checked.message.contents.body;
-        match AttachReqAns::decode_exact(&self.dialect, body) {
-            Ok(reply) if reply.role == b"active"[..] => {
-                let (node, update) = (answer.from, reply.send_update);
-                self.await_link(now, link, Awaiting { node, task, answered: true, update });
+    fn on_attach_answer(&mut self, now: Now, link: LinkId, wanted: Wanted, answer: &Answer) {
+        let (node, body) = (answer.from, &answer.checked.message.contents.body);
+        let family = Family::of(&self.configuration);
+        let read = AttachReqAns::decode_exact(&self.dialect, body);
+        let read = read.map_err(|_| (ErrorCode::INVALID_MESSAGE, "it does not decode"));
+        let way = read.and_then(|reply| Ok((way_of_answer(family, &reply)?, reply.send_update)));
+        match way {
+            Ok((None, update)) => {
+                self.await_link(now, link, Awaiting { node, wanted, answered: true, update });
             }
-            _ => {
-                let refused = Failure::Refused(ErrorCode::INVALID_MESSAGE);
-                self.end_attach(now, task, Err(refused));
+            Ok((Some(way), update)) => {
+                let wanted = Some(wanted);
+                self.form(now, link, way, Forming { node, family, wanted, update });
+            }
+            Err((code, text)) => {
+                let info = Bytes::from_static(text.as_bytes());
+                self.fail_refused(now, link, wanted, (code, info, node));
             }
         }
+    }
+
+    fn fail_refused(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        wanted: Wanted,
+        (code, info, from): (ErrorCode, Bytes, NodeId),
+    ) {
+        self.outputs.push_back(Output::Close(link));
+        let error = self.refused(code, info, from);
+        if matches!(code, ErrorCode::INCOMPATIBLE_WITH_OVERLAY | ErrorCode::INVALID_MESSAGE) {
+            self.tell_failure(Some(from), &error.to_string());
+        }
+        self.end_attach(now, wanted, Err(error));
+    }
+
+    /// Carries out a plan.
+    pub(crate) fn form(&mut self, now: Now, link: LinkId, way: Way, forming: Forming) {
+        let deadline = now.mono + forming.family.patience();
+        let (node, ours) = (forming.node, forming.wanted.is_some());
+        self.attaches.open.insert(link, Attach::Forming(forming));
+        self.timers.set(Timer::Attach(link), deadline);
+        let plan = Plan { way, expected: Some(node), deadline };
+        self.outputs.push_back(Output::Connect(link, plan));
+        if ours && let Some(up) = self.bound_link(now, node) {
+            self.complete_attaches(now, up, node);
+        }
+    }
+
+    /// Our own Attach is given up in favour of theirs.
+    pub(crate) fn await_instead(&mut self, now: Now, link: LinkId, node: NodeId, wanted: Wanted) {
+        self.outputs.push_back(Output::Close(link));
+        let awaiting = Awaiting { node, wanted, answered: false, update: false };
+        self.await_link(now, link, awaiting);
     }
 
     /// Waits for the link from a node; it may be there already.
-    pub(crate) fn await_link(&mut self, now: Now, link: LinkId, awaiting: Awaiting) {
+    fn await_link(&mut self, now: Now, link: LinkId, awaiting: Awaiting) {
         let node = awaiting.node;
         self.attaches.open.insert(link, Attach::Awaiting(awaiting));
-        self.timers.set(Timer::Attach(link), now.mono + FORMING);
+        let patience = Family::of(&self.configuration).patience();
+        self.timers.set(Timer::Attach(link), now.mono + patience);
+        if let Some(up) = self.bound_link(now, node) {
+            self.complete_attaches(now, up, node);
+        }
+    }
+
+    /// A link to a node that is up; one that is open until now is bound to it.
+    fn bound_link(&mut self, now: Now, node: NodeId) -> Option<LinkId> {
         if let Some(unbound) = self.links.unbound(&node) {
             self.bind(now, unbound, node);
         }
-        if let Some(up) = self.links.to_node(&node) {
-            self.complete_attaches(now, up, node);
-        }
+        self.links.to_node(&node)
     }
 
     /// A link to a node is up: every Attach that waits for it is complete.
@@ -263,73 +358,148 @@ impl<T: Topology, S: Store> Node<T, S> {
         let waits = |link: &LinkId, attach: &Attach| match attach {
             Attach::Awaiting(awaiting) => awaiting.node == node,
             Attach::Asked { to, .. } => to.last() == Some(&Destination::Node(node)),
-            Attach::Dialling { node: dialled, update } => {
-                *dialled == node && (*link == up || *update)
+            Attach::Forming(forming) => {
+                forming.node == node && (*link == up || forming.update || forming.wanted.is_some())
             }
             Attach::Gathering { .. } | Attach::Answering { .. } => false,
         };
         let all = self.attaches.open.iter();
         let done: Vec<LinkId> =
             all.filter(|(link, attach)| waits(link, attach)).map(|(link, _)| *link).collect();
-        let mut wanted = false;
+        let mut update = false;
         for link in done {
-            wanted |= self.complete_attach(now, link, up, node);
+            update |= self.complete_attach(now, link, up, node);
         }
-        if wanted {
+        if update {
             self.topology.handle_input(now, Input::UpdateWanted(node));
         }
     }
 
     /// Returns whether the other side wants an Update.
     fn complete_attach(&mut self, now: Now, link: LinkId, up: LinkId, node: NodeId) -> bool {
-        let done = Ok(TaskAnswer::Attached(node));
         match self.attaches.open.remove(&link) {
-            Some(Attach::Asked { task, .. }) => {
+            Some(Attach::Asked { wanted, .. }) => {
                 self.cancel_attach_request(link);
-                self.end_attach(now, task, done);
+                self.outputs.push_back(Output::Close(link));
+                self.end_attach(now, wanted, Ok(node));
                 false
             }
-            Some(Attach::Awaiting(Awaiting { task, update, .. })) => {
+            Some(Attach::Awaiting(Awaiting { wanted, update, .. })) => {
                 self.timers.cancel(Timer::Attach(link));
-                self.end_attach(now, task, done);
+                self.end_attach(now, wanted, Ok(node));
                 update
             }
-            // still being dialled: that link comes second, and is known by its Node-ID
-            Some(Attach::Dialling { node, update }) if link != up => {
-                self.attaches.open.insert(link, Attach::Dialling { node, update: false });
-                update
-            }
-            Some(Attach::Dialling { update, .. }) => {
-                self.timers.cancel(Timer::Attach(link));
+            Some(Attach::Forming(Forming { family, wanted, update, .. })) => {
+                if link == up {
+                    self.timers.cancel(Timer::Attach(link));
+                } else {
+                    // it comes second, and is known by its Node-ID
+                    let second = Forming { node, family, wanted: None, update: false };
+                    self.attaches.open.insert(link, Attach::Forming(second));
+                }
+                if let Some(wanted) = wanted {
+                    self.end_attach(now, wanted, Ok(node));
+                }
                 update
             }
             _ => false,
         }
     }
 
-    fn end_attach(&mut self, now: Now, task: TaskId, result: Result<TaskAnswer, Failure>) {
-        self.topology.handle_input(now, Input::Done { task, result });
+    fn end_attach(&mut self, now: Now, wanted: Wanted, result: Result<NodeId, RequestError>) {
+        match wanted {
+            Wanted::Topology(task) => {
+                let result = result.map(TaskAnswer::Attached).map_err(|error| failure(&error));
+                self.topology.handle_input(now, Input::Done { task, result });
+            }
+            Wanted::Application { id, started } => {
+                let elapsed = now.mono.saturating_duration_since(started);
+                let attached = |from| {
+                    let (hops, reply) = (1, Reply::Attached(from));
+                    Response { from, hops, elapsed, reply }
+                };
+                self.end_request(id, result.map(attached));
+            }
+        }
     }
 
     /// A link that was planned did not come up, or an Attach led to nothing in time.
     pub(crate) fn on_attach_timer(&mut self, now: Now, link: LinkId) {
-        if self.attaches.dialled(link).is_some() {
-            self.outputs.push_back(Output::Close(link));
+        if matches!(self.attaches.open.get(&link), Some(Attach::Awaiting(_))) {
+            return self.attach_link_down(now, link, "it did not dial in time");
         }
-        self.attach_link_down(now, link);
+        self.outputs.push_back(Output::Close(link));
+        self.attach_link_down(now, link, "nothing came of it in time");
     }
 
-    pub(crate) fn attach_link_down(&mut self, now: Now, link: LinkId) {
+    pub(crate) fn attach_link_down(&mut self, now: Now, link: LinkId, reason: &str) {
         self.timers.cancel(Timer::Attach(link));
         match self.attaches.open.remove(&link) {
-            Some(Attach::Gathering { task, .. } | Attach::Awaiting(Awaiting { task, .. })) => {
-                self.end_attach(now, task, Err(Failure::Unreachable));
+            Some(Attach::Gathering { wanted, .. }) => {
+                self.fail_attach(now, wanted, reason);
+            }
+            Some(Attach::Awaiting(Awaiting { node, wanted, .. })) => {
+                self.tell_failure(Some(node), reason);
+                self.fail_attach(now, wanted, reason);
+            }
+            Some(Attach::Forming(Forming { node, wanted, .. })) => {
+                self.tell_failure(Some(node), reason);
+                if let Some(wanted) = wanted {
+                    self.fail_attach(now, wanted, reason);
+                }
             }
             // its transaction decides
             Some(asked @ Attach::Asked { .. }) => {
                 self.attaches.open.insert(link, asked);
             }
-            Some(Attach::Dialling { .. } | Attach::Answering { .. }) | None => {}
+            Some(Attach::Answering { .. }) | None => {}
         }
+    }
+
+    fn fail_attach(&mut self, now: Now, wanted: Wanted, reason: &str) {
+        let error = RequestError::NotConnected(reason.to_owned());
+        self.end_attach(now, wanted, Err(error));
+    }
+
+    /// A link was wanted, and there is none.
+    fn tell_failure(&mut self, node: Option<NodeId>, reason: &str) {
+        if node.is_none_or(|node| self.links.newest(&node).is_none()) {
+            let (purpose, reason) = (LinkPurpose::Overlay, reason.to_owned());
+            self.emit(Event::LinkFailed { node, purpose, reason });
+        }
+    }
+}
+
+/// The way that an answer to an Attach of ours opens: none without ICE, where the other side dials.
+fn way_of_answer(
+    family: Family,
+    reply: &AttachReqAns,
+) -> Result<Option<Way>, crate::candidates::Refused> {
+    if reply.role != b"active"[..] {
+        return Err((ErrorCode::INVALID_MESSAGE, "the role of an answer is active"));
+    }
+    let AttachReqAns { ufrag, password, candidates, .. } = reply;
+    match family {
+        Family::NoIce => family.review(candidates).map(|()| None),
+        Family::Ice => family.way(Offered { ufrag, password, candidates }).map(Some),
+    }
+}
+
+pub(crate) fn attach_body(
+    role: &'static [u8],
+    terms: Terms,
+    candidates: Vec<IceCandidate>,
+    send_update: bool,
+) -> AttachReqAns {
+    let Terms { ufrag, password, .. } = terms;
+    AttachReqAns { ufrag, password, role: Bytes::from_static(role), candidates, send_update }
+}
+
+/// As the topology plug-in hears it.
+fn failure(error: &RequestError) -> Failure {
+    match error {
+        RequestError::Refused { code, .. } => Failure::Refused(*code),
+        RequestError::NotConnected(_) => Failure::Unreachable,
+        _ => Failure::Timeout,
     }
 }

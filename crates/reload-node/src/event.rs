@@ -44,10 +44,10 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A link that was agreed on with a node did not come up, and there is no other to it.
+    /// A link that was to be did not come about, and there is no other to that node.
     LinkFailed {
-        /// The node.
-        node: NodeId,
+        /// The node, as far as known.
+        node: Option<NodeId>,
         /// What it was to carry.
         purpose: LinkPurpose,
         /// Why, with the pairs of candidates that were tried.

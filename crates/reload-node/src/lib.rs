@@ -12,6 +12,7 @@ mod attach;
 mod attach_answer;
 mod bootstrap;
 mod configure;
+mod candidates;
 mod copy;
 mod crypto;
 mod deliver;

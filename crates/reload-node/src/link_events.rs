@@ -10,6 +10,7 @@ use reload_storage::Store;
 use reload_topology::{Input, Topology};
 use reload_wire::{Destination, Encode, MessageCode, NodeId, Now, PingReq};
 
+use crate::candidates::Family;
 use crate::links::{Link, LinkState};
 use crate::originate::Ending;
 use crate::timer::Timer;
@@ -38,7 +39,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         if let Err(reason) = self.welcome(now, link, &certificate) {
             self.outputs.push_back(Output::Close(link));
             self.on_bootstrap_down(now, link, reason);
-            return self.attach_link_down(now, link);
+            return self.attach_link_down(now, link, reason);
         }
         self.certificates.insert(Arc::clone(&certificate));
         self.timers.set(Timer::Keepalive(link), now.mono + self.pause_of_links());
@@ -46,7 +47,20 @@ impl<T: Topology, S: Store> Node<T, S> {
         let (state, last_traffic) = (LinkState::Up, now.mono);
         let expected = self.attaches.expected(link, certificate.node_ids());
         let attached = expected.is_some() || !link.is_accepted();
-        let entry = Link { state, node: None, certificate, remote, mtu, attached, last_traffic };
+        let ice = self.attaches.forming(link).is_some_and(|f| f.family == Family::Ice);
+        let dialled = !link.is_accepted() && !ice;
+        let entry = Link {
+            state,
+            node: None,
+            certificate,
+            remote,
+            mtu,
+            ice,
+            dialled,
+            attached,
+            since: now.mono,
+            last_traffic,
+        };
         match node {
             Some(node) => self.enter_link(now, link, node, entry),
             None => {
@@ -85,10 +99,17 @@ impl<T: Topology, S: Store> Node<T, S> {
             return Err("its certificate is not valid");
         }
         // 6.5.1.11: the certificate must match the node that sent the Attach
-        match self.attaches.dialled(link) {
-            Some(node) if !certificate.names(&node) => Err("another node answers there"),
-            _ => Ok(()),
+        match self.attaches.forming(link) {
+            Some(forming) if !certificate.names(&forming.node) => Err("another node answers there"),
+            Some(_) => Ok(()),
+            None if link.is_accepted() || self.is_dialling(link) => Ok(()),
+            None => Err("it comes too late"),
         }
+    }
+
+    /// Whether a way into the overlay is being dialled over this link.
+    fn is_dialling(&self, link: LinkId) -> bool {
+        self.bootstrap.is_dialling(link) || self.lookout.is_dialling(link)
     }
 
     /// Which of the Node-IDs of the certificate the link is for.
@@ -201,14 +222,14 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// A link is gone, or did not come up.
     pub(crate) fn on_down(&mut self, now: Now, link: LinkId, reason: String, waiting: Vec<Bytes>) {
-        if let Some(entry) = self.links.get(link).filter(|_| !link.is_accepted()) {
+        if let Some(entry) = self.links.get(link).filter(|entry| entry.dialled) {
             self.look_after(now, entry.remote);
         }
         self.forget_link(now, link, &reason);
         self.resend_from(now, link);
         self.reroute(now, link, waiting);
         self.on_bootstrap_down(now, link, &reason);
-        self.attach_link_down(now, link);
+        self.attach_link_down(now, link, &reason);
     }
 
     /// Closes a link of ours.

@@ -45,6 +45,12 @@ pub(crate) struct Link {
     pub(crate) remote: SocketAddr,
     /// The bytes that one datagram carries; none on a stream.
     pub(crate) mtu: Option<usize>,
+    /// Whether it was formed with ICE.
+    pub(crate) ice: bool,
+    /// Whether this node dialled it: its address is one to dial again.
+    pub(crate) dialled: bool,
+    /// When it came up.
+    pub(crate) since: Instant,
     /// Whether an Attach stands behind the link, or this node dialled it.
     pub(crate) attached: bool,
     /// The last message in either direction.
@@ -174,8 +180,8 @@ impl Links {
     /// is not one to dial.
     pub(crate) fn dialled(&self) -> impl Iterator<Item = (NodeId, SocketAddr)> + '_ {
         self.by_node.iter().filter_map(|(node, ids)| {
-            let dialled = ids.iter().rev().find(|id| !id.is_accepted())?;
-            Some((*node, self.up.get(dialled)?.remote))
+            let mut links = ids.iter().rev().filter_map(|id| self.up.get(id));
+            Some((*node, links.find(|link| link.dialled)?.remote))
         })
     }
 
@@ -183,12 +189,14 @@ impl Links {
         self.up.iter().map(|(id, link)| (*id, link))
     }
 
-    pub(crate) fn status(&self) -> Vec<LinkStatus> {
+    pub(crate) fn status(&self, now: Instant) -> Vec<LinkStatus> {
         let row = |(id, link): (LinkId, &Link)| LinkStatus {
             link: id,
             node: link.node,
             remote: Some(link.remote),
             mtu: link.mtu,
+            ice: link.ice,
+            age: now.saturating_duration_since(link.since),
             state: link.state.name(),
         };
         self.iter().map(row).collect()

@@ -245,7 +245,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         Status {
             node_id: self.node_id,
             view: self.topology.view(),
-            links: self.links.status(),
+            links: self.links.status(now.mono),
             transactions: self.transactions.len(),
             resources: self.storage.resource_count(),
             values: self.storage.value_count(),

@@ -37,6 +37,13 @@ pub(crate) struct Lookout {
     kept: Option<(LinkId, NodeId)>,
 }
 
+impl Lookout {
+    /// Whether this link is being dialled for a look.
+    pub(crate) fn is_dialling(&self, link: LinkId) -> bool {
+        self.dialling == Some(link)
+    }
+}
+
 impl<T: Topology, S: Store> Node<T, S> {
     /// This node has become a peer: it looks around from now on.
     pub(crate) fn begin_lookout(&mut self, now: Now) {

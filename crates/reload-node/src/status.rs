@@ -1,6 +1,7 @@
 //! A picture of the node for people and programs.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reload_topology::View;
 use reload_wire::NodeId;
@@ -43,6 +44,10 @@ pub struct LinkStatus {
     pub remote: Option<SocketAddr>,
     /// The bytes that one datagram of it carries; none on a stream.
     pub mtu: Option<usize>,
+    /// Whether it was formed with ICE.
+    pub ice: bool,
+    /// How long it has been up.
+    pub age: Duration,
     /// `planned`, `up`, `failing` or `draining`.
     pub state: &'static str,
 }

@@ -7,7 +7,7 @@ use reload_node::{Event, LinkId, Start};
 use reload_topology::{Action, Input, TopologyEvent};
 
 use crate::actor::Actor;
-use crate::bench::{Bench, dialled};
+use crate::bench::Bench;
 
 fn address(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
@@ -24,7 +24,7 @@ fn founded(bench: &Bench) -> usize {
 fn dialled(bench: &mut Bench) -> (LinkId, SocketAddr) {
     let (link, plan) = bench.connecting.pop().expect("it dials");
     assert!(bench.connecting.is_empty() && plan.expected.is_none());
-    (link, dialled(&plan)[0])
+    (link, crate::bench::dialled(&plan)[0])
 }
 
 // R6940-10.5-01, R6940-11.4-01, R6940-11.4-02

@@ -140,9 +140,10 @@ impl<'a> Watch<'a> {
                 );
                 self.unsupported = Some(reason.clone());
             }
-            Event::LinkFailed { node, reason, .. } => {
+            Event::LinkFailed { node: Some(node), reason, .. } => {
                 tracing::info!("no link to {node}: {reason}");
             }
+            Event::LinkFailed { node: None, reason, .. } => tracing::info!("no link: {reason}"),
             Event::Pipe { node, application, .. } => {
                 tracing::info!("connection of {node} for application {application}");
             }
