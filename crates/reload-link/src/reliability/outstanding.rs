@@ -3,7 +3,7 @@
 //!
 //! Frames are counted in 64 bits here, the lower half is what stands on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ pub(crate) const LARGE_TRIES: u32 = 3;
 const FIRST_REORDERING: u64 = 3;
 /// Where frames overtake each other a lot, more is waited for, up to this.
 const MOST_REORDERING: u64 = 48;
+/// Frames of settled messages that are remembered, to see whether their ACKs were only late.
+const REMEMBERED: usize = 64;
 /// Messages that may wait for an ACK. Ours: a bound for small ones, the window is in bytes.
 const MOST: usize = 512;
 
@@ -78,6 +80,8 @@ pub(crate) struct Outstanding {
     next_message: MessageNumber,
     next_frame: u64,
     reordering: u64,
+    /// Held for lost, and their messages are settled.
+    superseded: VecDeque<u64>,
 }
 
 impl Outstanding {
@@ -88,6 +92,7 @@ impl Outstanding {
             next_message: 0,
             next_frame: 0, // E49
             reordering: FIRST_REORDERING,
+            superseded: VecDeque::new(),
         }
     }
 
@@ -129,15 +134,26 @@ impl Outstanding {
     /// An ACK of `sequence`; its message is settled. `None` for numbers never sent or settled before.
     pub(crate) fn settle(&mut self, sequence: u32) -> Option<Settled> {
         let frame = self.frame_of(sequence)?;
-        let sent = *self.frames.get(&frame)?;
+        let Some(sent) = self.frames.get(&frame).copied() else {
+            if self.superseded.contains(&frame) {
+                self.on_late();
+            }
+            return None;
+        };
         let pending = self.remove(sent.message)?;
-        let flying = pending.flying;
-        if flying.is_none_or(|flying| flying.frame != frame) && !pending.large {
-            // it was held for lost, and was only late
-            self.reordering = (self.reordering * 2).min(MOST_REORDERING);
+        if pending.flying.is_none_or(|flying| flying.frame != frame) {
+            self.on_late();
         }
-        let flying = flying.is_some().then_some(sent.size);
+        self.superseded.extend(pending.frames.iter().filter(|other| **other != frame));
+        let surplus = self.superseded.len().saturating_sub(REMEMBERED);
+        self.superseded.drain(..surplus);
+        let flying = pending.flying.is_some().then_some(sent.size);
         Some(Settled { frame, at: sent.at, size: sent.size, flying })
+    }
+
+    /// A frame was held for lost, and was only late.
+    fn on_late(&mut self) {
+        self.reordering = (self.reordering * 2).min(MOST_REORDERING);
     }
 
     /// Notes which frames the mask of an ACK reports (section 6.6.2); it settles nothing (E48).
@@ -174,10 +190,15 @@ impl Outstanding {
     }
 
     /// The message to go out again: the one that had the fewest tries, so that one which cannot pass
-    /// does not keep the others waiting.
-    pub(crate) fn waiting(&self) -> Option<(MessageNumber, &Pending)> {
+    /// does not keep the others waiting; those for which `last` holds only when there is no other.
+    pub(crate) fn waiting(
+        &self,
+        last: impl Fn(&Pending) -> bool,
+    ) -> Option<(MessageNumber, &Pending)> {
         let waiting = self.messages.iter().filter(|(_, pending)| pending.flying.is_none());
-        waiting.min_by_key(|(_, pending)| pending.tries).map(|(number, pending)| (*number, pending))
+        waiting
+            .min_by_key(|(_, pending)| (last(pending), pending.tries))
+            .map(|(number, pending)| (*number, pending))
     }
 
     pub(crate) fn get(&self, number: MessageNumber) -> Option<&Pending> {

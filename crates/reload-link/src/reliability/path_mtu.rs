@@ -23,6 +23,11 @@ impl PathMtu {
         self.current
     }
 
+    /// Larger than every path takes.
+    pub(crate) const fn is_above_base(&self, frame: usize) -> bool {
+        frame > self.base
+    }
+
     /// Larger than the path is known to take.
     pub(crate) const fn is_large(&self, frame: usize) -> bool {
         frame > self.current

@@ -18,6 +18,8 @@ use crate::rtt::MAX_RTO;
 
 /// The retransmission at which a link without ACKs leaves the Routing Table (section 6.6.3.1).
 const FAILING_AT: u32 = 3;
+/// The retransmission without ACKs that takes the path for a narrower one, if larger frames are lost.
+const NARROW_AT: u32 = 2;
 /// Between an ACK and the next message of a stop-and-wait sender (section 6.6.3.1).
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -25,22 +27,21 @@ impl ReliableLink {
     /// Sends again what is overdue; call it at [`ReliableLink::next_timeout`], then poll.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pause = self.pause.filter(|until| *until > now);
-        let mut silent = false;
+        let (mut silent, mut wide_lost) = (false, false);
         for lost in self.outstanding.overdue(now) {
             let passed = self.newest_acknowledged.is_some_and(|newest| newest > lost.frame);
             // frames that were out together are overdue together: one timeout
             let counted = self.last_timeout.is_some_and(|last| lost.at < last);
             silent |= !lost.large && !passed && !counted;
+            wide_lost |= self.path_mtu.is_above_base(lost.size);
             self.on_lost(&lost);
         }
         if silent {
-            self.on_silence(now);
+            self.on_silence(now, wide_lost);
         }
-        let LinkState::Failing { since } = self.state else {
-            return;
-        };
-        let exhausted = self.outstanding.len() == 0 && self.queue.is_empty();
-        if exhausted || self.silence >= TRIES || now >= since + DEAD_AFTER {
+        if let LinkState::Failing { since } = self.state
+            && (self.silence >= TRIES || now >= since + DEAD_AFTER)
+        {
             self.die();
         }
     }
@@ -57,11 +58,26 @@ impl ReliableLink {
         [self.outstanding.deadline(), dead, pause].into_iter().flatten().min()
     }
 
-    /// The next data frame, if one may go.
+    /// The next data frame, if one may go: first what goes out again. While nothing is acknowledged
+    /// frames that every path takes go first, to tell a narrow path from a dead one.
     pub(super) fn next_frame(&mut self, now: Instant) -> Option<Bytes> {
-        let number = match self.outstanding.waiting() {
-            Some((number, pending)) => self.admits(&pending.message).then_some(number)?,
-            None => self.next_message(now)?,
+        let silent = self.silence > 0;
+        let is_wide = |message: &Bytes| silent && self.path_mtu.is_above_base(frame_size(message));
+        let number = match self.outstanding.waiting(|pending| is_wide(&pending.message)) {
+            Some((number, pending)) if !is_wide(&pending.message) => {
+                self.admits(&pending.message).then_some(number)?
+            }
+            waiting => {
+                let again = waiting.filter(|(_, pending)| self.admits(&pending.message));
+                let again = again.map(|(number, _)| number);
+                let blocked = waiting.is_some();
+                let small = self.queue.iter().position(|message| !is_wide(message));
+                let at = small.or((!blocked).then_some(0));
+                match at.and_then(|at| self.next_message(now, at)) {
+                    Some(number) => number,
+                    None => again?,
+                }
+            }
         };
         Some(self.transmit(now, number))
     }
@@ -106,18 +122,18 @@ impl ReliableLink {
         }
     }
 
-    /// A new message from the queue, if one may go.
-    fn next_message(&mut self, now: Instant) -> Option<MessageNumber> {
+    /// The message at this place of the queue, if one may go.
+    fn next_message(&mut self, now: Instant, at: usize) -> Option<MessageNumber> {
         let open = match self.sender {
             Sender::Window => !self.outstanding.is_full(),
             Sender::StopAndWait => {
                 self.outstanding.len() == 0 && self.pause.is_none_or(|until| until <= now)
             }
         };
-        if !open || !self.admits(self.queue.front()?) {
+        if !open || !self.admits(self.queue.get(at)?) {
             return None;
         }
-        let message = self.queue.pop_front()?;
+        let message = self.queue.remove(at)?;
         self.queued_bytes -= message.len();
         let large = self.path_mtu.is_large(frame_size(&message));
         Some(self.outstanding.add(message, large))
@@ -177,16 +193,19 @@ impl ReliableLink {
     }
 
     /// A whole RTO without an ACK.
-    fn on_silence(&mut self, now: Instant) {
+    fn on_silence(&mut self, now: Instant, wide_lost: bool) {
         self.silence += 1;
         self.last_timeout = Some(now);
         self.congestion.on_timeout(self.outstanding.next_frame());
-        if self.silence >= FAILING_AT && self.state == LinkState::Alive {
+        let failing = self.silence >= FAILING_AT && self.state == LinkState::Alive;
+        if failing || (self.silence == NARROW_AT && wide_lost) {
+            let mtu = self.path_mtu.reset();
+            self.on_mtu(mtu);
+        }
+        if failing {
             self.state = LinkState::Failing { since: now };
             let unacknowledged = self.hand_out();
             self.events.push_back(FrameEvent::Failing { unacknowledged });
-            let mtu = self.path_mtu.reset();
-            self.on_mtu(mtu);
         }
     }
 
