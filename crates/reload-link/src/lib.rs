@@ -29,8 +29,8 @@ mod rtt;
 mod stats;
 
 pub use dtls::{
-    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings, KeyLog,
-    MAX_PLAINTEXT, dtls, dtls_with, is_client_hello,
+    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings, Hello, HelloGate, KeyLog,
+    MAX_PLAINTEXT, Proven, dtls, dtls_with, is_client_hello,
 };
 pub use error::{LinkError, SendError};
 pub use link::{

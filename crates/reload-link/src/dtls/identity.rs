@@ -4,14 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rtc_crypto::SigningKey;
 
 use super::DtlsError;
+use super::provider::read_key;
 
 /// Own certificates and key, shared by all links of a node.
 #[derive(Clone)]
 pub struct DtlsIdentity {
     chain: Arc<[Bytes]>,
-    key: Arc<[u8]>,
+    key: Arc<dyn SigningKey>,
+    #[cfg(feature = "openssl")]
+    pkcs8: Arc<[u8]>,
     key_log: Option<KeyLog>,
 }
 
@@ -25,7 +29,13 @@ impl DtlsIdentity {
         if chain.is_empty() {
             return Err(DtlsError::NoCertificate);
         }
-        Ok(Self { chain: chain.into(), key: key_pkcs8.into(), key_log: None })
+        Ok(Self {
+            chain: chain.into(),
+            key: read_key(key_pkcs8)?,
+            #[cfg(feature = "openssl")]
+            pkcs8: key_pkcs8.into(),
+            key_log: None,
+        })
     }
 
     /// Gives each link's secrets to `sink`, one line of the NSS key log format a call, without the end of line.
@@ -41,8 +51,13 @@ impl DtlsIdentity {
         &self.chain
     }
 
-    pub(super) fn key(&self) -> &[u8] {
-        &self.key
+    pub(super) fn key(&self) -> Arc<dyn SigningKey> {
+        self.key.clone()
+    }
+
+    #[cfg(feature = "openssl")]
+    pub(super) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
     }
 
     pub(super) fn key_log(&self) -> Option<&KeyLog> {

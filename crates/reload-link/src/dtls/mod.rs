@@ -2,8 +2,14 @@
 //! is, what it is given and what it tells. Not here: who the other side is, which the caller's
 //! [`CertificateCheck`] decides, nor addresses: an engine knows only datagrams.
 
+mod assembler;
+mod engine;
 mod error;
+mod hello;
 mod identity;
+mod keylog;
+mod provider;
+mod record;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub use error::DtlsError;
+pub use hello::{Hello, HelloGate, Proven, is_client_hello};
 pub use identity::{DtlsIdentity, KeyLog};
 
 /// One DTLS association, without I/O. Drain [`poll_transmit`](Self::poll_transmit) and
@@ -74,19 +81,7 @@ pub fn dtls_with(
     settings: &DtlsSettings,
     now: Instant,
 ) -> Result<Box<dyn DtlsEngine>, DtlsError> {
-    let _ = (role, identity, check, settings, now);
-    Err(DtlsError::Engine("no DTLS engine is built in yet".to_owned()))
-}
-
-/// Whether a datagram begins with the first message of a handshake. On an address pair that has a
-/// live association this may be a peer that has lost its state: a second engine answers it, and
-/// takes the place of the first when it has connected (RFC 6347 section 4.2.8). The first engine
-/// may be given the datagram too, and ignores it.
-#[must_use]
-pub fn is_client_hello(datagram: &[u8]) -> bool {
-    // Record: type, version, epoch, sequence, length; then the handshake type (RFC 6347 4.1, 4.2.2).
-    let [22, 254, _, 0, 0, _, _, _, _, _, _, _, _, 1, ..] = datagram else { return false };
-    true
+    Ok(Box::new(engine::RtcEngine::new(role, identity, check, settings, None, now)?))
 }
 
 /// Which end of the handshake we are. The sender of an Attach is the server (section 6.5.1.13).
@@ -149,20 +144,3 @@ pub const DTLS_OVERHEAD: usize = 37;
 
 /// The most plaintext of one record (RFC 5246 section 6.2.1).
 pub const MAX_PLAINTEXT: usize = 16_384;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_first_message_of_a_handshake_is_a_client_hello() {
-        let hello = [22, 254, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 1, 0, 0];
-        assert!(is_client_hello(&hello));
-        for (at, value) in [(0, 23), (1, 3), (4, 1), (13, 2)] {
-            let mut other = hello;
-            other[at] = value;
-            assert!(!is_client_hello(&other), "byte {at}");
-        }
-        assert!(!is_client_hello(&hello[..13]));
-    }
-}
