@@ -11,7 +11,7 @@ use reload_wire::{
 };
 
 use crate::deliver::Caller;
-use crate::{LinkId, Node, Output, Role};
+use crate::{LinkId, Node, Role};
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,20 +244,6 @@ impl<T: Topology, S: Store> Node<T, S> {
         } else {
             self.raise(now, origin, &header, rest, ErrorCode::MESSAGE_TOO_LARGE);
         }
-    }
-
-    /// Writes header and rest to a link; false if the message would be larger than allowed.
-    fn send_on(&mut self, now: Now, link: LinkId, header: &ForwardingHeader, rest: &Bytes) -> bool {
-        let Ok(message) = header.join(rest, self.configuration.max_message_size) else {
-            return false;
-        };
-        let Some(entry) = self.links.get_mut(link) else {
-            return false;
-        };
-        entry.last_traffic = now.mono;
-        self.counters.sent += 1;
-        self.outputs.push_back(Output::Send(link, message));
-        true
     }
 
     /// Sends messages another way that were waiting on a link which failed. Those of our own

@@ -1,4 +1,4 @@
-//! Reassembly of fragments at their destination (section 6.7).
+//! Reassembly of fragments at their destination (section 6.7); `send.rs` cuts.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -32,7 +32,7 @@ struct Set {
 }
 
 /// A part but the last has at least this many bytes (section 6.7, E34).
-const LEAST: usize = 256;
+pub(crate) const LEAST: usize = 256;
 
 /// The buffer is full, or the message would be larger than allowed: the part is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,6 +43,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         self.certificates.insert(Arc::clone(&certificate));
         self.timers.set(Timer::Keepalive(link), now.mono + self.pause_of_links());
+        if mtu.is_some() {
+            self.watch_path(now, link);
+        }
         let node = self.meant(link, &certificate);
         let (state, last_traffic) = (LinkState::Up, now.mono);
         let expected = self.attaches.expected(link, certificate.node_ids());
@@ -67,13 +70,6 @@ impl<T: Topology, S: Store> Node<T, S> {
                 self.links.insert(link, entry);
                 self.identify(now, link);
             }
-        }
-    }
-
-    /// The path of a datagram link carries larger datagrams than was known, or only smaller ones.
-    pub(crate) fn on_mtu(&mut self, link: LinkId, mtu: usize) {
-        if let Some(entry) = self.links.get_mut(link) {
-            entry.mtu = Some(mtu);
         }
     }
 
@@ -132,7 +128,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         if self.credentials.certificate().node_ids().len() > 1 {
             // the other side learns which of ours is meant from what we sign (6.1.2)
-            self.ping_over(now, link, Destination::Node(node), Purpose::Keepalive);
+            self.ping_over(now, link, Destination::Node(node), Bytes::new(), Purpose::Keepalive);
         }
         self.on_bootstrap_up(now, link, node);
         self.on_lookout_up(now, link, node, !was_linked);
@@ -156,7 +152,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn identify(&mut self, now: Now, link: LinkId) {
         if self.bootstrap.is_dialling(link) {
             let to = Destination::Node(NodeId::wildcard(self.dialect.node_id_length));
-            self.ping_over(now, link, to, Purpose::Identify(link));
+            self.ping_over(now, link, to, Bytes::new(), Purpose::Identify(link));
         }
     }
 
@@ -244,6 +240,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     fn forget_link(&mut self, now: Now, link: LinkId, reason: &str) {
         self.timers.cancel(Timer::Keepalive(link));
         self.timers.cancel(Timer::Drain(link));
+        self.forget_path(link);
         let healthy = self.links.get(link).is_some_and(|entry| entry.state != LinkState::Failing);
         let Some(gone) = self.links.remove(link) else {
             return;
@@ -285,7 +282,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         let node = entry.node.unwrap_or(NodeId::wildcard(self.dialect.node_id_length));
         self.timers.set(Timer::Keepalive(link), now.mono + self.pause_of_links());
-        self.ping_over(now, link, Destination::Node(node), Purpose::Keepalive);
+        self.ping_over(now, link, Destination::Node(node), Bytes::new(), Purpose::Keepalive);
     }
 
     /// The keepalive of the limits; none at all would be a busy loop.
@@ -293,8 +290,15 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.limits.keepalive.max(Duration::from_millis(100))
     }
 
-    fn ping_over(&mut self, now: Now, link: LinkId, to: Destination, purpose: Purpose) {
-        let Ok(body) = (PingReq { padding: Bytes::new() }).to_bytes() else {
+    pub(crate) fn ping_over(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        to: Destination,
+        padding: Bytes,
+        purpose: Purpose,
+    ) {
+        let Ok(body) = (PingReq { padding }).to_bytes() else {
             return;
         };
         let content = Content::Ready { body, certificates: Vec::new() };

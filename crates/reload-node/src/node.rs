@@ -24,6 +24,7 @@ use crate::forget::Forgetting;
 use crate::fragments::Fragments;
 use crate::links::Links;
 use crate::partition::Lookout;
+use crate::path_mtu::PathProbes;
 use crate::timer::{Timer, Timers};
 use crate::transactions::Transactions;
 use crate::{
@@ -48,6 +49,7 @@ pub struct Node<T: Topology, S: Store> {
     pub(crate) storage: Storage<S>,
     pub(crate) certificates: CertificateCache,
     pub(crate) links: Links,
+    pub(crate) path_probes: PathProbes,
     pub(crate) transactions: Transactions,
     pub(crate) answers: Answers,
     pub(crate) fragments: Fragments,
@@ -90,6 +92,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             storage: Storage::new(store, &configuration),
             certificates: CertificateCache::new(setup.limits.certificates),
             links: Links::default(),
+            path_probes: PathProbes::default(),
             transactions: Transactions::default(),
             answers: Answers::new(setup.limits.answers),
             fragments: Fragments::new(setup.limits.fragment_bytes, largest),
@@ -135,7 +138,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             LinkEvent::Up { certificate, remote, mtu } => {
                 self.on_up(now, link, certificate, remote, mtu);
             }
-            LinkEvent::Mtu(mtu) => self.on_mtu(link, mtu),
+            LinkEvent::Mtu(mtu) => self.on_mtu(now, link, mtu),
             LinkEvent::Message(message) => self.on_message(now, link, &message),
             LinkEvent::TooLarge(header) => self.on_too_large(now, link, header),
             LinkEvent::Failing { unacknowledged } => self.on_failing(now, link, unacknowledged),
@@ -296,6 +299,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             Timer::Transaction(id) => self.on_transaction_timer(now, id),
             Timer::Attach(link) => self.on_attach_timer(now, link),
             Timer::Keepalive(link) => self.on_keepalive_timer(now, link),
+            Timer::PathMtu(link) => self.on_path_timer(now, link),
             Timer::Drain(link) => self.on_drain_timer(now, link),
             Timer::Acknowledge(number) => self.acknowledge(now, number),
             Timer::Copy(number) => self.on_copy_timer(now, number),

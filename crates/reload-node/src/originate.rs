@@ -94,6 +94,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         let size = sealed.len() + size_of(&header);
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.sealed = Some(sealed);
+            if let Purpose::PathMtu(link) = transaction.purpose {
+                self.path_probes.learn(link, size);
+            }
         }
         if size > limit {
             return self.finish(now, id, Ending::Failed(RequestError::TooLarge { size, limit }));
@@ -124,10 +127,14 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.counters.retransmitted += 1;
         }
         let (to, pinned, code) = (transaction.to.clone(), transaction.pinned, transaction.code);
+        let probe = transaction.purpose.probed_link();
         let at = now.mono + self.configuration.overlay_reliability_timer;
         self.timers.set(Timer::Transaction(id), at);
         let header = self.header(id, to, code);
-        let link = self.dispatch(now, header, &sealed, pinned);
+        let link = match probe {
+            Some(link) => self.send_whole(now, link, &header, &sealed).then_some(link),
+            None => self.dispatch(now, header, &sealed, pinned),
+        };
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.link = link;
         }
@@ -332,6 +339,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Purpose::ConfigUpdate(node) => self.finish_config_update(now, node, &ending),
             Purpose::Identify(link) => self.finish_identify(now, link, &ending),
+            Purpose::PathMtu(link) => self.finish_probe(now, link, &ending),
             Purpose::Keepalive | Purpose::Nobody => {}
         }
     }

@@ -59,6 +59,8 @@ pub struct Counters {
     pub received: u64,
     /// Messages that went out over links, forwarded ones included.
     pub sent: u64,
+    /// Messages cut into fragments for a link (section 6.7).
+    pub fragmented: u64,
     /// Messages sent on for others.
     pub forwarded: u64,
     /// Requests of others answered with success.

@@ -16,6 +16,8 @@ pub(crate) enum Timer {
     Attach(LinkId),
     /// A link had no traffic for a while and is pinged.
     Keepalive(LinkId),
+    /// A larger datagram is tried on a link (section 6.7).
+    PathMtu(LinkId),
     /// An older link to a node that has a newer one is closed.
     Drain(LinkId),
     /// A Store is answered although not all replicas have answered (section 10.4).
@@ -43,6 +45,7 @@ impl Timer {
             Self::Transaction(_) => "transaction",
             Self::Attach(_) => "attach",
             Self::Keepalive(_) => "keepalive",
+            Self::PathMtu(_) => "path mtu",
             Self::Drain(_) => "drain",
             Self::Acknowledge(_) => "acknowledge",
             Self::Copy(_) => "copy",

@@ -34,14 +34,24 @@ pub(crate) enum Purpose {
     /// A Ping over the link to a bootstrap node with several Node-IDs: its answer tells which one
     /// it uses.
     Identify(LinkId),
+    /// A Ping of a size that is tried on a link; sent on that link only.
+    PathMtu(LinkId),
     /// Nobody waits for the answer.
     Nobody,
 }
 
 impl Purpose {
+    /// The link whose path it tries: it must not be cut.
+    pub(crate) const fn probed_link(&self) -> Option<LinkId> {
+        match self {
+            Self::PathMtu(link) => Some(*link),
+            _ => None,
+        }
+    }
+
     /// Whether the request is about one link: it is sent over that link only, and once.
     pub(crate) const fn is_pinned(&self) -> bool {
-        matches!(self, Self::Keepalive | Self::Identify(_))
+        matches!(self, Self::Keepalive | Self::Identify(_) | Self::PathMtu(_))
     }
 }
 

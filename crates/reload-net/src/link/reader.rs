@@ -112,6 +112,7 @@ fn hand_on(shared: &Shared, inbox: &Inbox, link: LinkId) -> Result<(), Ended> {
             FrameEvent::TooLarge(header) => LinkEvent::TooLarge(*header),
             FrameEvent::Failing { unacknowledged } => LinkEvent::Failing { unacknowledged },
             FrameEvent::Restored => LinkEvent::Restored,
+            FrameEvent::Mtu(mtu) => LinkEvent::Mtu(mtu),
             FrameEvent::Dead { unacknowledged } => return Err(Ended::Dead(unacknowledged)),
         };
         inbox.push(link, event).map_err(|Overfull| Ended::Overfull)?;
