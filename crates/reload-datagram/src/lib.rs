@@ -2,14 +2,28 @@
 //! its UDP sockets is told apart (RFC 7983) and goes to the ICE session, the DTLS association or the
 //! handshake it belongs to; links come up with a verified certificate and carry messages.
 
+mod accept;
+mod association;
+mod candidates;
+mod demux;
+mod direct;
 mod endpoint;
+mod ice_link;
+mod link;
+mod link_status;
 mod output;
-mod seam;
+mod plan;
+mod relayed;
+mod routes;
 mod settings;
+mod shared;
+mod sockets;
 mod status;
+mod stun_header;
+mod stun_servers;
+mod timer;
 
 pub use endpoint::Endpoint;
 pub use output::{EndpointOutput, SendError, SocketId};
-pub use seam::TurnLogin;
 pub use settings::{EndpointSettings, FIRST_DATAGRAM, Limits};
 pub use status::{DatagramLinkStatus, EndpointCounters, LinkPhase};

@@ -66,3 +66,13 @@ pub enum SendError {
     #[error("the queue of the link is full")]
     QueueFull,
 }
+
+impl From<reload_link::SendError> for SendError {
+    fn from(error: reload_link::SendError) -> Self {
+        match error {
+            reload_link::SendError::TooLarge { size, limit } => Self::TooLarge { size, limit },
+            reload_link::SendError::QueueFull => Self::QueueFull,
+            reload_link::SendError::Closed => Self::NotUp,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::seam::TurnLogin;
+use reload_ice::TurnLogin;
 use reload_link::LinkSettings;
 
 /// Bytes of a UDP payload that every path carries (section 6.7 asks to know the path MTU; RFC 8085
@@ -58,7 +58,9 @@ pub struct Limits {
     pub half_open_per_address: usize,
     /// Bytes a handshake may send us before it is complete.
     pub handshake_bytes: usize,
-    /// Time an accepted handshake may take.
+    /// Time for the other side to come back with the cookie of our HelloVerifyRequest.
+    pub cookie_time: Duration,
+    /// Time the rest of an accepted handshake may take.
     pub handshake_time: Duration,
     /// Links in all, of every kind. No more are accepted above it.
     pub links: usize,
@@ -72,6 +74,7 @@ impl Default for Limits {
             half_open: 128,
             half_open_per_address: 8,
             handshake_bytes: 64 << 10, // a chain of four RSA certificates with its copies
+            cookie_time: Duration::from_secs(3),
             handshake_time: Duration::from_secs(10),
             links: 4096,
             addresses_per_link: 8,

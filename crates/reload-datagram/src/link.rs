@@ -1,0 +1,385 @@
+//! One link of an endpoint, from its first mention to its end: what it waits for, its association, and
+//! what the node hears of it. How its datagrams travel is in `direct.rs` and `ice_link.rs`.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use reload_link::{DtlsRole, FrameEvent};
+use reload_node::{LinkEvent, LinkId, LinkPurpose};
+use reload_wire::{NodeId, Now};
+
+use crate::association::{Association, AssociationEvent};
+use crate::direct::Direct;
+use crate::ice_link::IceLink;
+use crate::output::{EndpointOutput, SendError, SocketId};
+use crate::routes::Owner;
+use crate::shared::Shared;
+use crate::timer::Timer;
+
+/// How a link has, or gets, its datagrams.
+pub(crate) enum Path {
+    /// Its own socket is being opened; what was asked for waits.
+    Opening(reload_node::Gathering),
+    /// Without ICE: for somebody who dials its own socket.
+    Listening,
+    /// Without ICE: for its plan.
+    Waiting,
+    /// Without ICE: to one address at a time.
+    Direct(Direct),
+    /// With ICE.
+    Ice(Box<IceLink>),
+}
+
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) purpose: LinkPurpose,
+    pub(crate) socket: SocketId,
+    pub(crate) expected: Option<NodeId>,
+    /// When it has failed if it is not up.
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) path: Path,
+    pub(crate) association: Option<Association>,
+    /// Addresses whose DTLS comes here, oldest first.
+    addresses: VecDeque<SocketAddr>,
+    pub(crate) up_at: Option<Instant>,
+    /// No ACKs come (section 6.6.3.1).
+    silent: bool,
+    /// Our checks are not answered any more (RFC 7675), since then.
+    pub(crate) consent_lost: Option<Instant>,
+    pub(crate) moves: u32,
+    pub(crate) gone: bool,
+}
+
+/// How long a link without consent is kept for its path to come back: as for one without ACKs (E58).
+const CONSENT_GRACE: Duration = reload_link::DEAD_AFTER;
+
+impl Link {
+    pub(crate) fn new(id: LinkId, purpose: LinkPurpose, socket: SocketId, path: Path) -> Self {
+        Self {
+            id,
+            purpose,
+            socket,
+            expected: None,
+            deadline: None,
+            path,
+            association: None,
+            addresses: VecDeque::new(),
+            up_at: None,
+            silent: false,
+            consent_lost: None,
+            moves: 0,
+            gone: false,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.up_at.is_some() && !self.gone
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        self.silent || self.consent_lost.is_some()
+    }
+
+    /// A handshake in which we wait for, or have got, a ClientHello.
+    pub(crate) fn awaits_hello(&self) -> bool {
+        let server = match &self.path {
+            Path::Ice(ice) => ice.controlling,
+            Path::Opening(_) | Path::Listening | Path::Waiting | Path::Direct(_) => false,
+        };
+        server && self.association.as_ref().is_some_and(Association::is_in_handshake)
+    }
+
+    /// Begins a handshake.
+    pub(crate) fn associate(&mut self, now: Now, shared: &mut Shared, role: DtlsRole) {
+        let datagram = match &self.path {
+            Path::Ice(_) => shared.settings.datagram.saturating_sub(RELAYED),
+            _ => shared.settings.datagram,
+        };
+        let from = shared.beginning(self.purpose, self.expected, datagram);
+        match Association::new(now, role, &from) {
+            Ok(association) => self.association = Some(association),
+            Err(reason) => self.end(shared, reason, Vec::new()),
+        }
+    }
+
+    /// Takes an association that was accepted.
+    pub(crate) fn adopt(&mut self, now: Now, shared: &mut Shared, association: Association) {
+        self.association = Some(association);
+        self.settle(now, shared);
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        now: Now,
+        shared: &mut Shared,
+        message: Bytes,
+    ) -> Result<(), SendError> {
+        let association = self.association.as_mut().ok_or(SendError::NotUp)?;
+        let sent = association.send(now, message);
+        self.settle(now, shared);
+        sent
+    }
+
+    /// Takes a datagram of DTLS that came from `remote`.
+    pub(crate) fn handle_dtls(
+        &mut self,
+        now: Now,
+        shared: &mut Shared,
+        (local, remote): (SocketAddr, SocketAddr),
+        datagram: &[u8],
+    ) {
+        match &mut self.path {
+            Path::Direct(direct) => direct.local = local.ip(),
+            Path::Ice(ice) => ice.heard = Some((local, remote)),
+            Path::Opening(_) | Path::Listening | Path::Waiting => return,
+        }
+        if let Some(association) = &mut self.association {
+            association.handle_datagram(now, datagram);
+        }
+        self.settle(now, shared);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Now, shared: &mut Shared) {
+        if let Path::Ice(ice) = &mut self.path {
+            ice.session.handle_timeout(now.mono);
+        }
+        if let Some(association) = &mut self.association {
+            association.handle_timeout(now);
+        }
+        if !self.is_up() && self.deadline.is_some_and(|at| at <= now.mono) {
+            let reason = self.too_late();
+            self.end(shared, reason, Vec::new());
+        }
+        if self.consent_lost.is_some_and(|since| since + CONSENT_GRACE <= now.mono) {
+            self.lose(now, shared, "the other side does not answer checks any more");
+        }
+        self.next_address_if_due(now, shared);
+        self.settle(now, shared);
+    }
+
+    /// Closes it without a word to the node.
+    pub(crate) fn close(&mut self, now: Now, shared: &mut Shared) {
+        self.settle(now, shared); // what was sent before goes out
+        self.say_goodbye(now, shared);
+        self.gone = true;
+        self.settle(now, shared);
+    }
+
+    /// Ends a link that was up or not, and tells the node.
+    pub(crate) fn lose(&mut self, now: Now, shared: &mut Shared, reason: &str) {
+        if self.gone {
+            return;
+        }
+        let unacknowledged =
+            self.association.as_mut().map(Association::take_unacknowledged).unwrap_or_default();
+        self.say_goodbye(now, shared);
+        self.end(shared, reason.to_owned(), unacknowledged);
+        self.settle(now, shared);
+    }
+
+    /// Passes on what its parts have for each other and for the driver; sets its timer. After it, a
+    /// link that is gone has left nothing behind.
+    pub(crate) fn settle(&mut self, now: Now, shared: &mut Shared) {
+        while self.pump_ice(now, shared) || self.pump_association(now, shared) {}
+        if self.gone {
+            self.leave(shared);
+            return;
+        }
+        shared.timers.after(now.mono, Timer::Link(self.id), self.next_timeout());
+    }
+
+    /// DTLS from this address comes here. The oldest address is forgotten, but not the one in use.
+    pub(crate) fn listen_to(&mut self, shared: &mut Shared, remote: SocketAddr) {
+        if self.addresses.contains(&remote) {
+            return;
+        }
+        if !shared.routes.add((self.socket, remote), Owner::Link(self.id)) {
+            return;
+        }
+        self.addresses.push_back(remote);
+        if self.addresses.len() > shared.settings.limits.addresses_per_link {
+            let in_use = self.remote();
+            let oldest = self.addresses.iter().position(|address| Some(*address) != in_use);
+            if let Some(address) = oldest.and_then(|index| self.addresses.remove(index)) {
+                shared.routes.remove((self.socket, address), Owner::Link(self.id));
+            }
+        }
+    }
+
+    /// No DTLS from these addresses any more.
+    pub(crate) fn forget_addresses(&mut self, shared: &mut Shared) {
+        for address in std::mem::take(&mut self.addresses) {
+            shared.routes.remove((self.socket, address), Owner::Link(self.id));
+        }
+    }
+
+    pub(crate) fn end(&mut self, shared: &mut Shared, reason: String, unacknowledged: Vec<Bytes>) {
+        if !self.gone {
+            self.gone = true;
+            shared.tell(self.id, LinkEvent::Down { reason, unacknowledged });
+        }
+    }
+
+    /// The consent came back, or a new path has it.
+    pub(crate) fn regain_consent(&mut self, shared: &mut Shared) {
+        if self.consent_lost.take().is_some() && !self.silent && self.is_up() {
+            shared.tell(self.id, LinkEvent::Restored);
+        }
+    }
+
+    /// Our checks are not answered: what has no ACK goes another way.
+    pub(crate) fn lose_consent(&mut self, now: Now, shared: &mut Shared) {
+        if self.consent_lost.is_none() {
+            self.consent_lost = Some(now.mono);
+            if self.is_up() && !self.silent {
+                shared.tell(self.id, LinkEvent::Failing { unacknowledged: Vec::new() });
+            }
+        }
+    }
+
+    fn pump_association(&mut self, now: Now, shared: &mut Shared) -> bool {
+        let mut busy = false;
+        while let Some(datagram) = self.association.as_mut().and_then(Association::poll_transmit) {
+            self.transmit(now, shared, datagram);
+            busy = true;
+        }
+        while let Some(event) = self.association.as_mut().and_then(Association::poll_event) {
+            self.on_association(now, shared, event);
+            busy = true;
+        }
+        busy
+    }
+
+    fn transmit(&mut self, now: Now, shared: &mut Shared, datagram: Bytes) {
+        match &mut self.path {
+            Path::Direct(direct) => {
+                shared.transmit(self.socket, direct.local, direct.remote, datagram);
+            }
+            Path::Ice(ice) => ice.transmit(now, shared, self.socket, datagram),
+            Path::Opening(_) | Path::Listening | Path::Waiting => {}
+        }
+    }
+
+    fn on_association(&mut self, now: Now, shared: &mut Shared, event: AssociationEvent) {
+        match event {
+            AssociationEvent::Up { certificate, mtu } => {
+                self.up_at = Some(now.mono);
+                self.deadline = None;
+                self.on_up(now, shared, certificate, mtu);
+            }
+            AssociationEvent::Frame(event) => self.on_frame(shared, event),
+            AssociationEvent::Datagram(data) => {
+                shared.output(EndpointOutput::Application(self.id, data));
+            }
+            AssociationEvent::Down { reason, unacknowledged } if self.is_up() => {
+                self.end(shared, reason, unacknowledged);
+            }
+            AssociationEvent::Down { reason, .. } => self.on_no_handshake(now, shared, reason),
+        }
+    }
+
+    fn on_up(
+        &mut self,
+        now: Now,
+        shared: &mut Shared,
+        certificate: std::sync::Arc<reload_identity::VerifiedCertificate>,
+        mtu: usize,
+    ) {
+        let Some(remote) = self.remote() else { return };
+        shared.counters.up += 1;
+        let event = LinkEvent::Up { certificate, remote, mtu: Some(mtu) };
+        shared.output(match self.id.is_accepted() {
+            true => EndpointOutput::Accepted(self.id, event),
+            false => EndpointOutput::Link(self.id, event),
+        });
+        if self.is_direct() {
+            shared.claims.push(((self.socket, remote), self.id));
+        }
+        self.offer_as_stun_server(now, shared);
+    }
+
+    fn on_frame(&mut self, shared: &mut Shared, event: FrameEvent) {
+        let event = match event {
+            FrameEvent::Message(message) => LinkEvent::Message(message),
+            FrameEvent::TooLarge(header) => LinkEvent::TooLarge(*header),
+            FrameEvent::Mtu(mtu) => LinkEvent::Mtu(mtu),
+            FrameEvent::Failing { unacknowledged } => {
+                self.silent = true;
+                LinkEvent::Failing { unacknowledged }
+            }
+            FrameEvent::Restored => {
+                self.silent = false;
+                if self.consent_lost.is_some() {
+                    return;
+                }
+                LinkEvent::Restored
+            }
+            // The association ends itself then.
+            FrameEvent::Dead { .. } => return,
+        };
+        shared.tell(self.id, event);
+    }
+
+    /// A handshake came to nothing: another address, another try, or the end.
+    fn on_no_handshake(&mut self, now: Now, shared: &mut Shared, reason: String) {
+        match &mut self.path {
+            Path::Direct(_) => self.dial_next(now, shared, reason),
+            Path::Ice(_) => self.on_no_ice_handshake(now, shared, reason),
+            Path::Opening(_) | Path::Listening | Path::Waiting => {
+                self.end(shared, reason, Vec::new());
+            }
+        }
+    }
+
+    fn say_goodbye(&mut self, now: Now, shared: &mut Shared) {
+        if let Some(association) = &mut self.association {
+            association.close(now);
+        }
+        self.pump_association(now, shared);
+        self.pump_ice(now, shared);
+    }
+
+    fn leave(&mut self, shared: &mut Shared) {
+        shared.gone.push(self.id);
+        self.forget_addresses(shared);
+        shared.timers.set(Timer::Link(self.id), None);
+        shared.stun_servers.on_lost(self.id);
+        if let Path::Ice(ice) = &self.path {
+            shared.routes.forget_name(&ice.ufrag, self.id);
+        }
+        if self.socket != SocketId::OVERLAY {
+            let owned = shared.sockets.get(self.socket).is_some_and(|it| it.owner == Some(self.id));
+            if owned {
+                shared.sockets.close(self.socket);
+                shared.output(EndpointOutput::CloseSocket(self.socket));
+            }
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        let path = match &self.path {
+            Path::Ice(ice) => ice.session.next_timeout(),
+            Path::Direct(direct) if !self.is_up() => direct.until,
+            Path::Opening(_) | Path::Listening | Path::Waiting | Path::Direct(_) => None,
+        };
+        let association = self.association.as_ref().and_then(Association::next_timeout);
+        let consent = self.consent_lost.map(|since| since + CONSENT_GRACE);
+        let deadline = self.deadline.filter(|_| !self.is_up());
+        [path, association, consent, deadline].into_iter().flatten().min()
+    }
+
+    fn too_late(&self) -> String {
+        match &self.path {
+            Path::Opening(_) => "no socket could be opened in time".to_owned(),
+            Path::Listening => "nobody dialled in time".to_owned(), // section 6.5.1.11, our 15 s
+            Path::Waiting => "no plan came in time".to_owned(),
+            Path::Direct(direct) => direct.too_late(),
+            Path::Ice(ice) => ice.too_late(),
+        }
+    }
+}
+
+/// What TURN adds to a datagram, at most: a Send indication with an IPv6 address (RFC 8656 section 10).
+const RELAYED: usize = 48;
