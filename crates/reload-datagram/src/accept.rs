@@ -1,12 +1,13 @@
-//! Handshakes that others begin without ICE (sections 6.5.1.11 and 6.6.6; bootstrap, E52), under bounds. A
+//! Handshakes that others begin without ICE (sections 6.5.1.11 and 6.6.6; bootstrap, E52), under bounds, and
+//! for those only that have come back with our cookie (RFC 6347 section 4.2.1). A
 //! ClientHello from the addresses of a live association gets an engine beside it, which takes its place when
 //! it has completed, and not before (RFC 6347 section 4.2.8).
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use reload_link::DtlsRole;
+use reload_link::Proven;
 use reload_node::{LinkId, LinkPurpose};
 use reload_wire::Now;
 
@@ -26,8 +27,6 @@ pub(crate) struct HalfOpen {
     random: HelloRandom,
     until: Instant,
     bytes: usize,
-    /// It has answered from where it says it is.
-    returned: bool,
 }
 
 /// The random of a ClientHello.
@@ -64,29 +63,30 @@ impl HalfOpens {
         &mut self,
         now: Now,
         shared: &mut Shared,
-        socket: SocketId,
-        (local, remote): (SocketAddr, SocketAddr),
+        (socket, local, remote): (SocketId, SocketAddr, SocketAddr),
         purpose: LinkPurpose,
-        random: HelloRandom,
-    ) -> Option<u64> {
-        if !self.has_room(shared, remote.ip()) {
+        (random, proven): (HelloRandom, &Proven),
+    ) -> Progress {
+        let limits = shared.settings.limits;
+        let same = self.map.values().filter(|it| it.remote.ip() == remote.ip()).count();
+        if self.map.len() >= limits.half_open || same >= limits.half_open_per_address {
             shared.counters.refused += 1;
-            return None;
+            return Progress::Failed;
         }
         let from = shared.beginning(purpose, None, shared.settings.datagram);
-        let association = Association::new(now, DtlsRole::Server, &from).ok()?;
+        let Ok(association) = Association::accept(now, proven, &from) else {
+            return Progress::Failed;
+        };
         let id = self.next;
         if !shared.routes.add((socket, remote), Owner::HalfOpen(id)) {
             shared.counters.refused += 1;
-            return None;
+            return Progress::Failed;
         }
         self.next += 1;
-        let until = now.mono + shared.settings.limits.cookie_time;
-        let (bytes, returned) = (0, false);
-        let half_open =
-            HalfOpen { socket, local, remote, association, random, until, bytes, returned };
+        let (until, bytes) = (now.mono + limits.handshake_time, 0);
+        let half_open = HalfOpen { socket, local, remote, association, random, until, bytes };
         self.map.insert(id, half_open);
-        Some(id)
+        self.settle(now, shared, id)
     }
 
     pub(crate) fn handle_datagram(
@@ -98,16 +98,11 @@ impl HalfOpens {
         datagram: &[u8],
     ) -> Progress {
         let Some(half_open) = self.map.get_mut(&id) else { return Progress::Going };
-        let first = half_open.bytes == 0;
         half_open.local = local;
         half_open.bytes += datagram.len();
         if half_open.bytes > shared.settings.limits.handshake_bytes {
             shared.counters.refused += 1;
             return self.fail(shared, id);
-        }
-        if !first && !half_open.returned && !is_repeated_first_hello(datagram) {
-            half_open.returned = true;
-            half_open.until = now.mono + shared.settings.limits.handshake_time;
         }
         half_open.association.handle_datagram(now, datagram);
         self.settle(now, shared, id)
@@ -132,26 +127,6 @@ impl HalfOpens {
         for id in of_socket.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.remove(shared, id);
         }
-    }
-
-    /// Room for one more from this address. Those that have not come back with the cookie hold nothing
-    /// worth keeping: the oldest of them goes.
-    fn has_room(&mut self, shared: &mut Shared, ip: IpAddr) -> bool {
-        let limits = shared.settings.limits;
-        let same = self.map.values().filter(|it| it.remote.ip() == ip).count();
-        if same >= limits.half_open_per_address {
-            return self.drop_oldest_unreturned(shared, Some(ip));
-        }
-        self.map.len() < limits.half_open || self.drop_oldest_unreturned(shared, None)
-    }
-
-    fn drop_oldest_unreturned(&mut self, shared: &mut Shared, ip: Option<IpAddr>) -> bool {
-        let unreturned = |it: &HalfOpen| !it.returned && ip.is_none_or(|ip| it.remote.ip() == ip);
-        let oldest = self.map.iter().find(|(_, it)| unreturned(it)).map(|(id, _)| *id);
-        if let Some(id) = oldest {
-            self.remove(shared, id);
-        }
-        oldest.is_some()
     }
 
     fn settle(&mut self, now: Now, shared: &mut Shared, id: u64) -> Progress {
@@ -190,16 +165,6 @@ impl HalfOpens {
 /// The random of a ClientHello, after record header (13 bytes), handshake header (12) and version (2).
 pub(crate) fn hello_random(datagram: &[u8]) -> Option<HelloRandom> {
     datagram.get(27..59)?.try_into().ok()
-}
-
-/// A ClientHello without a cookie: its sender has not had, or not taken, our HelloVerifyRequest
-/// (RFC 6347 section 4.2.1). The cookie follows the session id.
-fn is_repeated_first_hello(datagram: &[u8]) -> bool {
-    if !reload_link::is_client_hello(datagram) {
-        return false;
-    }
-    let session = datagram.get(59).copied().map_or(0, usize::from);
-    datagram.get(60 + session).is_none_or(|cookie| *cookie == 0)
 }
 
 /// The name of the next accepted link.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reload_identity::{Trust, VerifiedCertificate, VerifyError};
 use reload_link::{
-    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsEvent, DtlsIdentity, DtlsRole, FrameEvent,
-    LinkOutput, LinkSettings, LinkStats, ReliableLink, dtls,
+    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole,
+    DtlsSettings, FrameEvent, LinkOutput, LinkSettings, LinkStats, Proven, ReliableLink, dtls_with,
 };
 use reload_node::LinkPurpose;
 use reload_wire::{NodeId, Now, UnixTime};
@@ -28,7 +28,21 @@ pub(crate) struct Beginning<'a> {
     pub(crate) settings: &'a LinkSettings,
     /// Bytes of a UDP payload.
     pub(crate) datagram: usize,
+    /// A measured round trip, for the first timers of DTLS and of Simple Reliability (section 6.6.3.1).
+    pub(crate) round_trip: Option<Duration>,
 }
+
+impl Beginning<'_> {
+    fn dtls(&self) -> DtlsSettings {
+        let usual = DtlsSettings::default();
+        let quick = self.round_trip.map(|it| it * 2 + LATENESS);
+        let retransmit = quick.map_or(usual.retransmit, |it| it.min(usual.retransmit));
+        DtlsSettings { retransmit, mtu: self.datagram, ..usual }
+    }
+}
+
+/// What signing and checking may cost the other side within a handshake.
+const LATENESS: Duration = Duration::from_millis(200);
 
 /// What an association tells.
 #[derive(Debug)]
@@ -67,14 +81,27 @@ enum State {
 }
 
 impl Association {
-    /// An association that begins now; a client has its ClientHello ready. An own key that DTLS cannot
-    /// use ends it at once.
-    pub(crate) fn new(now: Now, role: DtlsRole, from: &Beginning<'_>) -> Result<Self, String> {
-        let verdict = Verdict::default();
-        let check = check(Arc::clone(from.trust), from.expected, now.wall, Arc::clone(&verdict));
-        let engine =
-            dtls(role, from.identity, check, now.mono).map_err(|error| error.to_string())?;
-        Ok(Self {
+    /// An association that begins now; a client has its ClientHello ready. Fails if DTLS cannot use our
+    /// own key.
+    pub(crate) fn new(now: Now, role: DtlsRole, from: &Beginning<'_>) -> Result<Self, DtlsError> {
+        let (verdict, check) = judge(now, from);
+        let engine = dtls_with(role, from.identity, check, &from.dtls(), now.mono)?;
+        Ok(Self::over(engine, verdict, from))
+    }
+
+    /// An association for somebody who has come with our cookie.
+    pub(crate) fn accept(
+        now: Now,
+        proven: &Proven,
+        from: &Beginning<'_>,
+    ) -> Result<Self, DtlsError> {
+        let (verdict, check) = judge(now, from);
+        let engine = proven.accept(from.identity, check, &from.dtls(), now.mono)?;
+        Ok(Self::over(engine, verdict, from))
+    }
+
+    fn over(engine: Box<dyn DtlsEngine>, verdict: Verdict, from: &Beginning<'_>) -> Self {
+        Self {
             engine,
             verdict,
             purpose: from.purpose,
@@ -82,15 +109,10 @@ impl Association {
             record: from.datagram.saturating_sub(DTLS_OVERHEAD),
             state: State::Handshake,
             cipher: None,
-            round_trip: None,
+            round_trip: from.round_trip,
             events: VecDeque::new(),
             datagrams: (0, 0),
-        })
-    }
-
-    /// A measured round trip, for the first RTO (section 6.6.3.1).
-    pub(crate) fn measured(&mut self, round_trip: Option<Duration>) {
-        self.round_trip = round_trip.or(self.round_trip);
+        }
     }
 
     pub(crate) fn handle_datagram(&mut self, now: Now, datagram: &[u8]) {
@@ -286,19 +308,18 @@ impl Association {
 
 /// The check within the handshake: the overlay's trust, and the Node-ID that the Attach named
 /// (sections 6.5.1.11 and 6.5.1.13).
-fn check(
-    trust: Arc<Trust>,
-    expected: Option<NodeId>,
-    wall: UnixTime,
-    verdict: Verdict,
-) -> CertificateCheck {
-    Arc::new(move |chain| {
+fn judge(now: Now, from: &Beginning<'_>) -> (Verdict, CertificateCheck) {
+    let verdict = Verdict::default();
+    let (kept, trust) = (Arc::clone(&verdict), Arc::clone(from.trust));
+    let (expected, wall) = (from.expected, now.wall);
+    let check = move |chain: &[Bytes]| {
         let result = verify(&trust, expected, wall, chain);
         let outcome = result.as_ref().map(drop).map_err(ToString::to_string);
         // A second certificate in one handshake does not occur; the first verdict would stay.
-        let _ = verdict.set(result);
+        let _ = kept.set(result);
         outcome
-    })
+    };
+    (verdict, Arc::new(check))
 }
 
 fn verify(

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use reload_ice::{DatagramKind, answer_binding, kind_of};
-use reload_link::is_client_hello;
+use reload_link::{Hello, is_client_hello};
 use reload_node::{LinkId, LinkPurpose};
 use reload_wire::Now;
 
@@ -127,20 +127,29 @@ impl Endpoint {
             self.shared.counters.strays += 1;
             return;
         };
-        let id = match self.half_opens.find(&owners, &random) {
-            Some(id) => Some(id),
-            None => self.begin(now, from, random),
-        };
-        if let Some(id) = id {
-            self.deliver(now, Owner::HalfOpen(id), from, datagram);
+        match self.half_opens.find(&owners, &random) {
+            Some(id) => self.deliver(now, Owner::HalfOpen(id), from, datagram),
+            None => self.on_stranger(now, from, random, datagram),
         }
     }
 
-    /// A new handshake, on a socket that takes any.
-    fn begin(&mut self, now: Now, from: Arrival, random: [u8; 32]) -> Option<u64> {
-        let purpose = self.accepts_on(from)?;
-        let pair = (from.local, from.remote);
-        self.half_opens.begin(now, &mut self.shared, from.socket, pair, purpose, random)
+    /// A new handshake, on a socket that takes any. A first ClientHello costs a cookie and no state.
+    fn on_stranger(&mut self, now: Now, from: Arrival, random: [u8; 32], datagram: &[u8]) {
+        let Some(purpose) = self.accepts_on(from) else { return };
+        match self.gate(now).judge(now.mono, from.remote, datagram) {
+            Hello::Challenge(cookie) => {
+                self.shared.counters.cookies += 1;
+                self.shared.transmit(from.socket, from.local.ip(), from.remote, cookie);
+            }
+            Hello::Proven(proven) => {
+                let addresses = (from.socket, from.local, from.remote);
+                let shared = &mut self.shared;
+                let hello = (random, &*proven);
+                let progress = self.half_opens.begin(now, shared, addresses, purpose, hello);
+                self.on_progress(now, progress);
+            }
+            Hello::Noise => self.shared.counters.strays += 1,
+        }
     }
 
     fn accepts_on(&mut self, from: Arrival) -> Option<LinkPurpose> {

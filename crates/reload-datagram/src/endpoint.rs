@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use reload_ice::{Relayed, TurnLogin};
 use reload_identity::Trust;
-use reload_link::DtlsIdentity;
+use reload_link::{DtlsIdentity, HelloGate};
 use reload_node::{Gathering, LinkId, Plan};
 use reload_wire::Now;
 
@@ -26,13 +26,15 @@ pub struct Endpoint {
     pub(crate) shared: Shared,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) half_opens: HalfOpens,
+    gate_secret: [u8; 32],
+    gate: Option<HelloGate>,
     pub(crate) numbers: Numbers,
     pub(crate) relayed_told: Option<Vec<Relayed>>,
 }
 
 impl Endpoint {
-    /// An endpoint without addresses: tell it those of [`SocketId::OVERLAY`] first. Secrets of DTLS are
-    /// drawn by its engine; `seed` is for names and times only.
+    /// An endpoint without addresses: tell it those of [`SocketId::OVERLAY`] first. `seed` is random and
+    /// secret: cookies and STUN transactions come from it. Keys of DTLS are drawn by its engine.
     #[must_use]
     pub fn new(
         settings: EndpointSettings,
@@ -40,9 +42,13 @@ impl Endpoint {
         trust: Arc<Trust>,
         seed: [u8; 32],
     ) -> Self {
+        let numbers = Numbers::new(settings.first_accepted, settings.accepted_step);
+        let mut shared = Shared::new(settings, identity, trust, seed);
         Self {
-            numbers: Numbers::new(settings.first_accepted, settings.accepted_step),
-            shared: Shared::new(settings, identity, trust, seed),
+            gate_secret: shared.seed(),
+            gate: None,
+            numbers,
+            shared,
             links: BTreeMap::new(),
             half_opens: HalfOpens::default(),
             relayed_told: None,
@@ -177,6 +183,11 @@ impl Endpoint {
     #[must_use]
     pub fn half_open(&self) -> usize {
         self.half_opens.len()
+    }
+
+    /// Made with the first stranger: its periods count from then.
+    pub(crate) fn gate(&mut self, now: Now) -> &HelloGate {
+        self.gate.get_or_insert_with(|| HelloGate::new(&self.gate_secret, now.mono))
     }
 
     fn on_timer(&mut self, now: Now, timer: Timer) {

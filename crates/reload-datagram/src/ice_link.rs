@@ -3,6 +3,7 @@
 //! DTLS server.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use reload_ice::{
@@ -87,6 +88,15 @@ impl IceLink {
             }
             (None, None) => {}
         }
+    }
+
+    /// The round trip of the checks over the selected pair (section 6.6.3.1).
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let selected = self.selected?;
+        let pairs = self.session.report().pairs;
+        let chosen =
+            |pair: &&PairReport| (pair.local, pair.remote) == (selected.local, selected.remote);
+        pairs.iter().find(chosen).and_then(|pair| pair.round_trip)
     }
 
     pub(crate) fn too_late(&self) -> String {
@@ -257,7 +267,6 @@ impl Link {
         if !controlling && self.association.is_none() {
             self.shake_hands(now, shared);
         }
-        self.measure();
     }
 
     fn shake_hands(&mut self, now: Now, shared: &mut Shared) {
@@ -265,19 +274,6 @@ impl Link {
         ice.handshakes += 1;
         let role = if ice.controlling { DtlsRole::Server } else { DtlsRole::Client };
         self.associate(now, shared, role);
-        self.measure();
-    }
-
-    /// The round trip of the checks is the first that Simple Reliability knows (section 6.6.3.1).
-    fn measure(&mut self) {
-        let (Path::Ice(ice), Some(association)) = (&self.path, &mut self.association) else {
-            return;
-        };
-        let Some(selected) = ice.selected else { return };
-        let report = ice.session.report();
-        let chosen =
-            |pair: &&PairReport| (pair.local, pair.remote) == (selected.local, selected.remote);
-        association.measured(report.pairs.iter().find(chosen).and_then(|pair| pair.round_trip));
     }
 }
 

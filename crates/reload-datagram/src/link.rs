@@ -93,14 +93,14 @@ impl Link {
 
     /// Begins a handshake.
     pub(crate) fn associate(&mut self, now: Now, shared: &mut Shared, role: DtlsRole) {
-        let datagram = match &self.path {
-            Path::Ice(_) => shared.settings.datagram.saturating_sub(RELAYED),
-            _ => shared.settings.datagram,
-        };
-        let from = shared.beginning(self.purpose, self.expected, datagram);
+        let mut from = shared.beginning(self.purpose, self.expected, shared.settings.datagram);
+        if let Path::Ice(ice) = &self.path {
+            from.datagram = from.datagram.saturating_sub(RELAYED);
+            from.round_trip = ice.round_trip();
+        }
         match Association::new(now, role, &from) {
             Ok(association) => self.association = Some(association),
-            Err(reason) => self.end(shared, reason, Vec::new()),
+            Err(error) => self.end(shared, error.to_string(), Vec::new()),
         }
     }
 

@@ -58,9 +58,7 @@ pub struct Limits {
     pub half_open_per_address: usize,
     /// Bytes a handshake may send us before it is complete.
     pub handshake_bytes: usize,
-    /// Time for the other side to come back with the cookie of our HelloVerifyRequest.
-    pub cookie_time: Duration,
-    /// Time the rest of an accepted handshake may take.
+    /// Time an accepted handshake may take.
     pub handshake_time: Duration,
     /// Links in all, of every kind. No more are accepted above it.
     pub links: usize,
@@ -74,7 +72,6 @@ impl Default for Limits {
             half_open: 128,
             half_open_per_address: 8,
             handshake_bytes: 64 << 10, // a chain of four RSA certificates with its copies
-            cookie_time: Duration::from_secs(3),
             handshake_time: Duration::from_secs(10),
             links: 4096,
             addresses_per_link: 8,

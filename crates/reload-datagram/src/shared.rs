@@ -94,6 +94,6 @@ impl Shared {
         datagram: usize,
     ) -> Beginning<'_> {
         let (identity, trust, settings) = (&self.identity, &self.trust, &self.settings.link);
-        Beginning { identity, trust, expected, purpose, settings, datagram }
+        Beginning { identity, trust, expected, purpose, settings, datagram, round_trip: None }
     }
 }
