@@ -38,7 +38,11 @@ enum Command {
         write: bool,
     },
     /// Run the end-to-end test with the real programs and check its captured bytes.
-    E2e,
+    E2e {
+        /// Only tests of `reload-e2e` whose names contain this: `nat`, `partition`, `survival`.
+        #[arg(value_name = "FILTER")]
+        filter: Option<String>,
+    },
     /// Run every fuzz target for a while, one after the other.
     Fuzz {
         /// Seconds for each target.
@@ -70,7 +74,7 @@ fn main() -> ExitCode {
         Command::Check => ci::check(),
         Command::Layers => layers::run(),
         Command::Conformance { write } => conformance::run(write),
-        Command::E2e => e2e::run(),
+        Command::E2e { filter } => e2e::run(filter.as_deref()),
         Command::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Command::Mutants { package, sample, seed } => mutants::run(&package, sample, seed),
         Command::Messages => messages::run(),

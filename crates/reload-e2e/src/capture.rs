@@ -1,4 +1,4 @@
-//! The bytes on loopback, kept by `tcpdump`, and the TLS secrets that open them.
+//! The bytes on the network, kept by `tcpdump`, and the secrets of TLS and DTLS that open them.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{run, wait};
-use crate::until;
+use crate::{Site, until};
 
 /// tcpdump needs this long at most to begin or to end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -27,25 +27,58 @@ pub enum Capturing {
     Off,
 }
 
-/// A capture under way. Files in its directory: `run.pcap` and `keys.log` at the end.
+/// Captures under way. At the end their directory holds `run.pcap`, or a `HOST.pcap` for each host,
+/// and `keys.log`.
 #[derive(Debug)]
 pub struct Capture {
     directory: PathBuf,
+    dumps: Vec<Dump>,
+}
+
+/// One tcpdump.
+#[derive(Debug)]
+struct Dump {
     tcpdump: Child,
+    log: PathBuf,
+}
+
+/// What is captured on one host.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Where.
+    pub site: Site,
+    /// The name of the file without its end.
+    pub name: String,
+    /// What for, in words of tcpdump: `udp port 6084`.
+    pub filter: String,
 }
 
 impl Capturing {
-    /// Captures if the environment names a directory for it in RELOAD_E2E_DIR. Without tcpdump it
-    /// says so; with RELOAD_TEST_TOOLS=require that is an error.
+    /// Captures TCP on loopback if the environment names a directory for it in RELOAD_E2E_DIR, in a
+    /// directory of that name below it. Without tcpdump it says so; with RELOAD_TEST_TOOLS=require that
+    /// is an error.
     ///
     /// # Errors
     /// If it should capture and cannot.
-    pub fn from_environment() -> Result<Self> {
+    pub fn on_loopback(name: &str) -> Result<Self> {
+        let site = Site::loopback();
+        Self::begin(name, &[Watched { site, name: ALL.to_owned(), filter: "tcp".to_owned() }])
+    }
+
+    /// The same on hosts of a test network.
+    ///
+    /// # Errors
+    /// If it should capture and cannot.
+    pub fn on_hosts(name: &str, watched: &[Watched]) -> Result<Self> {
+        Self::begin(name, watched)
+    }
+
+    fn begin(name: &str, watched: &[Watched]) -> Result<Self> {
         let Some(directory) = std::env::var_os("RELOAD_E2E_DIR") else {
             println!("no capture: RELOAD_E2E_DIR is not set");
             return Ok(Self::Off);
         };
-        match Capture::start(Path::new(&directory)) {
+        match Capture::start(&Path::new(&directory).join(name), watched) {
             Ok(capture) => Ok(Self::On(capture)),
             Err(error) if required() => Err(error),
             Err(error) => {
@@ -64,7 +97,7 @@ impl Capturing {
         }
     }
 
-    /// Ends the capture and keeps what went from or to these addresses.
+    /// Ends the capture and keeps, of what went over loopback, what went from or to these addresses.
     ///
     /// # Errors
     /// If packets were lost or the files cannot be written.
@@ -81,33 +114,22 @@ fn required() -> bool {
 }
 
 impl Capture {
-    fn start(directory: &Path) -> Result<Self> {
-        let log = directory.join("tcpdump.log");
-        let tcpdump = Command::new("tcpdump")
-            .args(["-i", "lo", "-n", "-U", "-B", BUFFER, "-w", "-", "tcp"])
-            .stdin(Stdio::null())
-            .stdout(File::create(directory.join("all.pcap"))?)
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("cannot run tcpdump")?;
-        let capture = Self { directory: directory.to_owned(), tcpdump };
-        until("tcpdump listens", LIMIT, || {
-            let said = std::fs::read_to_string(&log)?;
-            if said.contains("listening on") { Ok(()) } else { bail!("it says: {}", said.trim()) }
-        })?;
+    fn start(directory: &Path, watched: &[Watched]) -> Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let mut capture = Self { directory: directory.to_owned(), dumps: Vec::new() };
+        for one in watched {
+            capture.dumps.push(Dump::start(directory, one)?);
+        }
         Ok(capture)
     }
 
     fn finish(mut self, addresses: &[SocketAddr]) -> Result<()> {
-        let interrupt =
-            ["-c", r#"kill -s INT "$0""#, &self.tcpdump.id().to_string()].map(str::to_owned);
-        let mut kill = Command::new("sh");
-        kill.args(interrupt);
-        run(kill, LIMIT)?;
-        wait(&mut self.tcpdump, LIMIT)?;
-        let said = std::fs::read_to_string(self.directory.join("tcpdump.log"))?;
-        ensure!(said.contains("\n0 packets dropped by kernel"), "packets were lost: {said}");
-        self.keep(addresses)?;
+        for dump in &mut self.dumps {
+            dump.finish()?;
+        }
+        if self.directory.join(format!("{ALL}.pcap")).exists() {
+            self.keep(addresses)?;
+        }
         self.merge_keys()
     }
 
@@ -115,7 +137,7 @@ impl Capture {
     fn keep(&self, addresses: &[SocketAddr]) -> Result<()> {
         let ports: Vec<_> = addresses.iter().map(|at| format!("port {}", at.port())).collect();
         let mut filter = Command::new("tcpdump");
-        filter.arg("-n").arg("-r").arg(self.directory.join("all.pcap"));
+        filter.arg("-n").arg("-r").arg(self.directory.join(format!("{ALL}.pcap")));
         filter.args(["-w", "-", &ports.join(" or ")]);
         filter.stdout(File::create(self.directory.join("run.pcap"))?).stderr(Stdio::null());
         let mut filter = filter.spawn().context("cannot run tcpdump")?;
@@ -136,10 +158,47 @@ impl Capture {
     }
 }
 
-impl Drop for Capture {
+impl Dump {
+    fn start(directory: &Path, watched: &Watched) -> Result<Self> {
+        let log = directory.join(format!("{}.tcpdump.log", watched.name));
+        let tcpdump = watched
+            .site
+            .program(Path::new("tcpdump"))
+            .args(["-i", watched.site.interface(), "-n", "-U", "-B", BUFFER, "-w", "-"])
+            .arg(&watched.filter)
+            .stdin(Stdio::null())
+            .stdout(File::create(directory.join(format!("{}.pcap", watched.name)))?)
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("cannot run tcpdump")?;
+        let dump = Self { tcpdump, log };
+        until("tcpdump listens", LIMIT, || {
+            let said = std::fs::read_to_string(&dump.log)?;
+            if said.contains("listening on") { Ok(()) } else { bail!("it says: {}", said.trim()) }
+        })?;
+        Ok(dump)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let interrupt =
+            ["-c", r#"kill -s INT "$0""#, &self.tcpdump.id().to_string()].map(str::to_owned);
+        let mut kill = Command::new("sh");
+        kill.args(interrupt);
+        run(kill, LIMIT)?;
+        wait(&mut self.tcpdump, LIMIT)?;
+        let said = std::fs::read_to_string(&self.log)?;
+        ensure!(said.contains("\n0 packets dropped by kernel"), "packets were lost: {said}");
+        Ok(())
+    }
+}
+
+impl Drop for Dump {
     fn drop(&mut self) {
         // It has ended already unless the test failed.
         let _ = self.tcpdump.kill();
         let _ = self.tcpdump.wait();
     }
 }
+
+/// What of loopback is captured before the ports of the peers are known.
+const ALL: &str = "all";

@@ -22,7 +22,7 @@ mod stranger;
 mod until;
 mod values;
 
-pub use capture::{Capture, Capturing};
+pub use capture::{Capture, Capturing, Watched};
 pub use overlay::Overlay;
 pub use peer::{Peer, Start};
 pub use process::{Process, Signal};

@@ -61,7 +61,11 @@ impl Overlay {
         let settings = [&["init", "--overlay", name, "--host", &host], init].concat();
         run(enroll(&settings), COMMAND_LIMIT).context("reload-enroll init")?;
         let log = directory.path().join("enroll.log");
-        let serve = enroll(&["serve", "--listen", &SocketAddr::new(site.address(), 0).to_string()]);
+        let serve = enroll(&[
+            "serve",
+            "--listen",
+            &SocketAddr::new(site.address(), site.https_port()).to_string(),
+        ]);
         let mut server = Process::start("reload-enroll", serve, &log)?;
         let line = server.line("ready https=", SERVE_LIMIT)?;
         let address = line.trim_start_matches("ready https=").parse();

@@ -24,6 +24,15 @@ impl Site {
         self.address
     }
 
+    /// The port of the enrollment server: any free one, but a fixed one where all ports are ours.
+    pub(crate) fn https_port(&self) -> u16 {
+        if self.namespace.is_some() { 443 } else { 0 }
+    }
+
+    pub(crate) fn interface(&self) -> &'static str {
+        if self.namespace.is_some() { "eth0" } else { "lo" }
+    }
+
     pub(crate) fn program(&self, program: &Path) -> Command {
         match &self.namespace {
             #[cfg(target_os = "linux")]

@@ -88,6 +88,8 @@ fn read_all(overlay: &Overlay, values: &[Value], readers: &[usize]) -> Duration 
     took
 }
 
+/// No capture: TLS with a hole in it, where the cable was cut, opens nowhere.
+///
 /// What was stored both before and during the cut is overwritten by the one that was there last.
 // R6940-10.7.4.4-01
 // R6940-10.7.4.4-03

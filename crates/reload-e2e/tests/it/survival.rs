@@ -26,7 +26,7 @@ const CALM: Duration = Duration::from_secs(60);
 #[test]
 #[ignore = "takes minutes: run by `cargo xtask e2e`"]
 fn nothing_is_lost_when_peers_are_killed_stopped_restarted_and_leave() {
-    let capturing = Capturing::from_environment().unwrap();
+    let capturing = Capturing::on_loopback("survival").unwrap();
     let mut overlay = Overlay::new("e2e.example.org", capturing.directory()).unwrap();
     for name in ["alice", "bob", "carol", "dave", "erin"] {
         overlay.add_peer(name).unwrap();
