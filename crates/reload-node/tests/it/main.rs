@@ -12,6 +12,7 @@ mod desk;
 mod forwarding;
 mod fragmenting;
 mod linking;
+mod narrow;
 mod network;
 mod overlay;
 mod requesting;

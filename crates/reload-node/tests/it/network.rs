@@ -39,6 +39,8 @@ pub(crate) struct Place {
 pub(crate) struct Network {
     pub(crate) now: Now,
     pub(crate) places: Vec<Place>,
+    /// Bytes of a frame that pass between two places; a larger one is lost.
+    pub(crate) mtu: fn(usize, usize) -> Option<usize>,
     overlay: Overlay,
     post: BTreeMap<(Instant, u64), (usize, Parcel)>,
     posted: u64,
@@ -49,7 +51,7 @@ impl Network {
     pub(crate) fn new() -> Self {
         let now = Now { mono: Instant::now(), wall: BEGINNING };
         let (places, post) = (Vec::new(), BTreeMap::new());
-        Self { now, places, overlay: Overlay::new(), post, posted: 0 }
+        Self { now, places, mtu: |_, _| None, overlay: Overlay::new(), post, posted: 0 }
     }
 
     fn address(place: usize) -> SocketAddr {
@@ -158,8 +160,8 @@ impl Network {
         self.places[target].links.insert(accepted, (place, link));
         for (at, name, other) in [(place, link, target), (target, accepted, place)] {
             let certificate = Arc::clone(self.places[other].node.certificate());
-            let remote = Self::address(other);
-            self.send(at, Parcel::Event(name, LinkEvent::Up { certificate, remote, mtu: None }));
+            let (remote, mtu) = (Self::address(other), (self.mtu)(at, other));
+            self.send(at, Parcel::Event(name, LinkEvent::Up { certificate, remote, mtu }));
         }
     }
 
@@ -195,7 +197,9 @@ impl Network {
                 }
                 Output::Connect(link, plan) => self.send(place, Parcel::Dial(link, plan)),
                 Output::Send(link, message) => {
-                    if let Some((other, name)) = self.places[place].links.get(&link).copied() {
+                    if let Some((other, name)) = self.places[place].links.get(&link).copied()
+                        && (self.mtu)(place, other).is_none_or(|mtu| message.len() + 8 <= mtu)
+                    {
                         self.send(other, Parcel::Event(name, LinkEvent::Message(message)));
                     }
                 }
