@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reload_config::ConfigurationBuilder;
 use reload_identity::Credentials;
 use reload_node::{
-    Event, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
+    Event, Gathering, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
     Response, Role, Setup, Start, Way,
 };
 use reload_storage::MemoryStore;
