@@ -1,12 +1,30 @@
-//! AppAttach: connections of applications, agreed through the overlay (section 6.5.2).
+//! AppAttach: connections of applications, agreed through the overlay (section 6.5.2). Here are those
+//! that this node asks for; those of others are in `app_attach_answer.rs`.
+//!
+//! A connection is no link of the overlay: it carries no RELOAD message and stands in no table. Once
+//! up it belongs to the driver.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
+use reload_identity::VerifiedCertificate;
 use reload_storage::Store;
 use reload_topology::Topology;
-use reload_wire::{AppAttachReqAns, Decode, ErrorCode, IceCandidate, Now};
+use reload_wire::{
+    AppAttachReqAns, Decode, Destination, Encode, ErrorCode, IceCandidate, MessageCode, NodeId, Now,
+};
 
-use crate::Node;
+use crate::candidates::{FORMING, Family, Offered, Refused, Terms};
 use crate::deliver::Caller;
+use crate::originate::{Answer, Ending};
+use crate::timer::Timer;
+use crate::transactions::Purpose;
+use crate::{
+    Event, LinkEvent, LinkId, LinkPurpose, Node, Output, Plan, Reply, RequestError, RequestId,
+    Response, Way,
+};
 
 /// What this node does with an AppAttach of others for an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +40,7 @@ pub enum Offer {
 pub struct AskingId(pub u64);
 
 /// The answer of an application to an AppAttach.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ApplicationAnswer {
     /// Goes into the field of this name.
     pub ufrag: Bytes,
@@ -32,12 +50,397 @@ pub struct ApplicationAnswer {
     pub candidates: Vec<IceCandidate>,
 }
 
-impl<T: Topology, S: Store> Node<T, S> {
-    /// Somebody wants a connection of an application (section 6.5.2.2): none is offered here.
-    pub(crate) fn on_app_attach(&mut self, now: Now, caller: &Caller, body: &Bytes) {
-        match AppAttachReqAns::decode_exact(&self.dialect, body) {
-            Ok(_) => self.refuse(now, caller, ErrorCode::NOT_FOUND, "application not offered here"),
-            Err(error) => self.refuse_damaged(now, caller, &error),
+impl std::fmt::Debug for ApplicationAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { ufrag, password: _, candidates } = self;
+        let mut debug = f.debug_struct("ApplicationAnswer");
+        debug.field("ufrag", ufrag).field("candidates", candidates).finish_non_exhaustive()
+    }
+}
+
+/// A request of the application here for a connection.
+#[derive(Debug)]
+pub(crate) struct Own {
+    id: RequestId,
+    application: u16,
+    started: Instant,
+    /// Hops of the answer.
+    hops: u8,
+}
+
+/// One AppAttach under way, by the name of the link it is to give.
+#[derive(Debug)]
+pub(crate) enum AppAttach {
+    /// Ours: our candidates are looked up.
+    Gathering { to: Vec<Destination>, own: Own, terms: Terms },
+    /// Ours: sent and not answered. Without ICE the other side may dial before its answer is here.
+    Asked { to: Vec<Destination>, own: Own, early: Option<Arc<VerifiedCertificate>> },
+    /// Ours: given up in favour of theirs, which has not come yet. The error is what it ends with.
+    Yielding { node: NodeId, own: Own, error: RequestError },
+    /// Theirs: our candidates are looked up for the answer. It takes the place of ours, if any.
+    Answering { caller: Box<Caller>, application: u16, way: Way, terms: Terms, own: Option<Own> },
+    /// Answered: the connection is being formed.
+    Forming(Connection),
+}
+
+/// A connection that is being formed.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) node: NodeId,
+    pub(crate) application: u16,
+    /// The request of ours that it fulfils.
+    pub(crate) own: Option<Own>,
+    /// Who sent the AppAttach.
+    pub(crate) from: Side,
+}
+
+/// One of the two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Here,
+    There,
+}
+
+/// What applications offer and ask for. Each AppAttach ends by its timer or its transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Applications {
+    pub(crate) offers: BTreeMap<u16, Offer>,
+    pub(crate) open: BTreeMap<LinkId, AppAttach>,
+    /// Those that the application answers itself.
+    pub(crate) asked: BTreeMap<AskingId, (Box<Caller>, u16)>,
+}
+
+/// AppAttaches under way at a time before the application here may start no more.
+const OWN: usize = 64;
+
+impl Applications {
+    /// Our AppAttach to this node for this application that is not answered yet.
+    pub(crate) fn asked_by_us(&self, node: &NodeId, application: u16) -> Option<LinkId> {
+        self.find(|attach| match attach {
+            AppAttach::Asked { to, own, .. } => {
+                own.application == application && to.last() == Some(&Destination::Node(*node))
+            }
+            _ => false,
+        })
+    }
+
+    /// Ours that was given up in favour of that of this node.
+    pub(crate) fn yielding(&self, of: &NodeId, application: u16) -> Option<LinkId> {
+        self.find(|attach| match attach {
+            AppAttach::Yielding { node, own, .. } => own.application == application && node == of,
+            _ => false,
+        })
+    }
+
+    /// A connection with this node that is being formed, asked for by that side.
+    pub(crate) fn forming(&self, with: &NodeId, application: u16, side: Side) -> Option<LinkId> {
+        self.find(|attach| match attach {
+            AppAttach::Forming(Connection { node, application: its, from, .. }) => {
+                node == with && *its == application && *from == side
+            }
+            _ => false,
+        })
+    }
+
+    fn find(&self, wanted: impl Fn(&AppAttach) -> bool) -> Option<LinkId> {
+        self.open.iter().find(|(_, attach)| wanted(attach)).map(|(link, _)| *link)
+    }
+
+    /// The request of ours that waits under this name; the entry is taken out.
+    pub(crate) fn take_own(&mut self, link: LinkId) -> Option<Own> {
+        match self.open.remove(&link)? {
+            AppAttach::Asked { own, .. } | AppAttach::Yielding { own, .. } => Some(own),
+            other => {
+                self.open.insert(link, other);
+                None
+            }
         }
     }
+}
+
+impl<T: Topology, S: Store> Node<T, S> {
+    /// The application wants a connection.
+    pub(crate) fn app_attach(
+        &mut self,
+        now: Now,
+        id: RequestId,
+        to: Vec<Destination>,
+        application: u16,
+    ) {
+        let own = Own { id, application, started: now.mono, hops: 1 };
+        if self.applications.open.len() >= OWN {
+            return self.fail_own(own, not_connected("too many connections are being formed"));
+        }
+        let link = self.links.plan();
+        let terms = Terms::new(Family::of(&self.configuration), &mut self.rng);
+        // without ICE nothing tells the connection that comes in from a link of the overlay
+        let gathering = terms.gathering(LinkPurpose::Application(application), true, true);
+        self.applications.open.insert(link, AppAttach::Gathering { to, own, terms });
+        self.timers.set(Timer::AppAttach(link), now.mono + FORMING);
+        self.outputs.push_back(Output::Gather(link, gathering));
+    }
+
+    /// An AppAttach for what an application answers by itself: no ICE is run, so there is no candidate
+    /// (E104).
+    pub(crate) fn app_question(&mut self, application: u16) -> AppAttachReqAns {
+        let terms = Terms::new(Family::of(&self.configuration), &mut self.rng);
+        app_attach_body(b"passive", application, terms, Vec::new())
+    }
+
+    /// Something happened to a link that an AppAttach is to give.
+    pub(crate) fn on_application_link(&mut self, now: Now, link: LinkId, event: LinkEvent) {
+        match event {
+            LinkEvent::Candidates(candidates) => self.on_app_candidates(now, link, candidates),
+            LinkEvent::Up { certificate, .. } => self.on_app_up(now, link, certificate),
+            LinkEvent::Down { reason, .. } => self.end_app_attach(link, not_connected(&reason)),
+            // nothing of the overlay travels here
+            LinkEvent::Mtu(_)
+            | LinkEvent::Message(_)
+            | LinkEvent::TooLarge(_)
+            | LinkEvent::Failing { .. }
+            | LinkEvent::Restored => {}
+        }
+    }
+
+    fn on_app_candidates(&mut self, now: Now, link: LinkId, candidates: Vec<IceCandidate>) {
+        match self.applications.open.remove(&link) {
+            Some(AppAttach::Gathering { to, own, terms }) => {
+                self.timers.cancel(Timer::AppAttach(link));
+                let family = terms.family;
+                let candidates = family.keep(candidates);
+                let request = app_attach_body(b"passive", own.application, terms, candidates);
+                let body = request.to_bytes().ok().filter(|_| !request.candidates.is_empty());
+                let Some(body) = body else {
+                    self.outputs.push_back(Output::Close(link));
+                    return self.fail_own(own, not_connected(family.unreachable()));
+                };
+                let asked = AppAttach::Asked { to: to.clone(), own, early: None };
+                self.applications.open.insert(link, asked);
+                let purpose = Purpose::AppAttach(link);
+                self.send_request(now, MessageCode::APP_ATTACH_REQUEST, to, body, purpose);
+            }
+            Some(AppAttach::Answering { caller, application, way, terms, own }) => {
+                let candidates = terms.family.keep(candidates);
+                let connection =
+                    Connection { node: caller.signer, application, own, from: Side::There };
+                self.answer_app_attach(now, link, &caller, way, terms, candidates, connection);
+            }
+            Some(other) => {
+                self.applications.open.insert(link, other);
+            }
+            None => {}
+        }
+    }
+
+    /// Our AppAttach was answered, or not.
+    pub(crate) fn finish_app_attach(&mut self, now: Now, link: LinkId, ending: Ending) {
+        let Some(AppAttach::Asked { own, early, .. }) = self.applications.open.remove(&link) else {
+            return;
+        };
+        match ending {
+            Ending::Answered(answer) => self.on_app_attach_answer(now, link, own, early, &answer),
+            Ending::Refused { code, info, from } => {
+                self.outputs.push_back(Output::Close(link));
+                let error = self.refused(code, info, from);
+                if code == ErrorCode::IN_PROGRESS {
+                    return self.yield_to(now, link, from, own, error);
+                }
+                self.fail_own(own, error);
+            }
+            Ending::Failed(error) => {
+                self.outputs.push_back(Output::Close(link));
+                self.fail_own(own, error);
+            }
+        }
+    }
+
+    /// They go on with an AppAttach of their own (section 6.5.1.2): it is here already, or will come.
+    fn yield_to(&mut self, now: Now, link: LinkId, node: NodeId, own: Own, error: RequestError) {
+        let theirs = self.applications.forming(&node, own.application, Side::There);
+        let adopts = theirs.and_then(|theirs| self.applications.open.get_mut(&theirs));
+        if let Some(AppAttach::Forming(connection)) = adopts
+            && connection.own.is_none()
+        {
+            connection.own = Some(own);
+        } else if self.node_id < node {
+            self.applications.open.insert(link, AppAttach::Yielding { node, own, error });
+            self.timers.set(Timer::AppAttach(link), now.mono + FORMING);
+        } else {
+            self.fail_own(own, error);
+        }
+    }
+
+    fn on_app_attach_answer(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        mut own: Own,
+        early: Option<Arc<VerifiedCertificate>>,
+        answer: &Answer,
+    ) {
+        let (node, application) = (answer.from, own.application);
+        let family = Family::of(&self.configuration);
+        let body = &answer.checked.message.contents.body;
+        let read = AppAttachReqAns::decode_exact(&self.dialect, body);
+        let read = read.map_err(|_| (ErrorCode::INVALID_MESSAGE, "it does not decode"));
+        match read.and_then(|reply| way_of_answer(family, application, &reply)) {
+            Ok(way) => {
+                own.hops = answer.hops;
+                let own = Some(own);
+                self.form_app(
+                    now,
+                    link,
+                    way,
+                    Connection { node, application, own, from: Side::Here },
+                );
+                if let Some(certificate) = early {
+                    self.on_app_up(now, link, certificate);
+                }
+            }
+            Err((code, text)) => {
+                self.outputs.push_back(Output::Close(link));
+                let error = self.refused(code, Bytes::from_static(text.as_bytes()), node);
+                self.fail_own(own, error);
+            }
+        }
+    }
+
+    /// Both sides agree. Without a way the other side dials.
+    pub(crate) fn form_app(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        way: Option<Way>,
+        connection: Connection,
+    ) {
+        let deadline = now.mono + Family::of(&self.configuration).patience();
+        let expected = Some(connection.node);
+        self.applications.open.insert(link, AppAttach::Forming(connection));
+        self.timers.set(Timer::AppAttach(link), deadline);
+        if let Some(way) = way {
+            self.outputs.push_back(Output::Connect(link, Plan { way, expected, deadline }));
+        }
+    }
+
+    fn on_app_up(&mut self, now: Now, link: LinkId, certificate: Arc<VerifiedCertificate>) {
+        match self.applications.open.remove(&link) {
+            Some(AppAttach::Forming(connection)) => {
+                self.timers.cancel(Timer::AppAttach(link));
+                match self.welcome_app(now, &certificate, &connection.node) {
+                    Ok(()) => self.connected(now, link, connection),
+                    Err(reason) => {
+                        self.outputs.push_back(Output::Close(link));
+                        self.fail_connection(connection, not_connected(reason));
+                    }
+                }
+            }
+            Some(AppAttach::Asked { to, own, early: None }) => {
+                let asked = AppAttach::Asked { to, own, early: Some(certificate) };
+                self.applications.open.insert(link, asked);
+            }
+            Some(other) => {
+                self.applications.open.insert(link, other);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether the other side is who it has to be (section 6.5.1.13).
+    fn welcome_app(
+        &self,
+        now: Now,
+        certificate: &VerifiedCertificate,
+        node: &NodeId,
+    ) -> Result<(), &'static str> {
+        if !certificate.names(node) {
+            return Err("another node is there");
+        }
+        if self.leaving {
+            return Err("this node is leaving");
+        }
+        match self.trust.still_valid(certificate, now.wall) {
+            Ok(()) => Ok(()),
+            Err(_) => Err("its certificate is not valid"),
+        }
+    }
+
+    fn connected(&mut self, now: Now, link: LinkId, connection: Connection) {
+        let Connection { node, application, own, .. } = connection;
+        match own {
+            Some(Own { id, started, hops, .. }) => {
+                let elapsed = now.mono.saturating_duration_since(started);
+                let reply = Reply::AppAttached { link, node };
+                self.end_request(id, Ok(Response { from: node, hops, elapsed, reply }));
+            }
+            None => self.emit(Event::Pipe { link, node, application }),
+        }
+    }
+
+    pub(crate) fn on_app_attach_timer(&mut self, link: LinkId) {
+        self.outputs.push_back(Output::Close(link));
+        self.end_app_attach(link, not_connected("nothing came of it in time"));
+    }
+
+    /// An AppAttach has led to nothing.
+    fn end_app_attach(&mut self, link: LinkId, error: RequestError) {
+        self.timers.cancel(Timer::AppAttach(link));
+        match self.applications.open.remove(&link) {
+            Some(AppAttach::Gathering { own, .. }) => self.fail_own(own, error),
+            Some(AppAttach::Yielding { own, error, .. }) => self.fail_own(own, error),
+            Some(AppAttach::Answering { own: Some(own), .. }) => self.fail_own(own, error),
+            Some(AppAttach::Forming(connection)) => self.fail_connection(connection, error),
+            // its transaction decides; the connection that came early is gone
+            Some(AppAttach::Asked { to, own, .. }) => {
+                self.applications.open.insert(link, AppAttach::Asked { to, own, early: None });
+            }
+            Some(AppAttach::Answering { own: None, .. }) | None => {}
+        }
+    }
+
+    fn fail_connection(&mut self, connection: Connection, error: RequestError) {
+        let Connection { node, application, own, .. } = connection;
+        match own {
+            Some(own) => self.fail_own(own, error),
+            None => self.emit(Event::LinkFailed {
+                node: Some(node),
+                purpose: LinkPurpose::Application(application),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    pub(crate) fn fail_own(&mut self, own: Own, error: RequestError) {
+        self.end_request(own.id, Err(error));
+    }
+}
+
+pub(crate) fn not_connected(reason: &str) -> RequestError {
+    RequestError::NotConnected(reason.to_owned())
+}
+
+/// The way that an answer opens: none without ICE, where the other side dials.
+fn way_of_answer(
+    family: Family,
+    wanted: u16,
+    reply: &AppAttachReqAns,
+) -> Result<Option<Way>, Refused> {
+    let AppAttachReqAns { ufrag, password, application, role, candidates } = reply;
+    if role[..] != b"active"[..] || *application != wanted {
+        return Err((ErrorCode::INVALID_MESSAGE, "the answer has another role or application"));
+    }
+    match family {
+        Family::NoIce => family.review(candidates).map(|()| None),
+        Family::Ice => family.way(Offered { ufrag, password, candidates }).map(Some),
+    }
+}
+
+pub(crate) fn app_attach_body(
+    role: &'static [u8],
+    application: u16,
+    terms: Terms,
+    candidates: Vec<IceCandidate>,
+) -> AppAttachReqAns {
+    let Terms { ufrag, password, .. } = terms;
+    let role = Bytes::from_static(role); // E56
+    AppAttachReqAns { ufrag, password, application, role, candidates }
 }

@@ -7,9 +7,9 @@ use reload_identity::FetchedKind;
 use reload_storage::Store;
 use reload_topology::Topology;
 use reload_wire::{
-    ChordRouteQueryAns, Decode, DecodeError, Destination, Encode, EncodeError, ErrorCode, FetchReq,
-    FindAns, FindReq, MessageCode, NodeId, Now, PingAns, PingReq, ProbeAns, ProbeReq,
-    RouteQueryReq, StatAns, StatReq, StoreAns, StoredDataSpecifier, UnknownKinds,
+    AppAttachReqAns, ChordRouteQueryAns, Decode, DecodeError, Destination, Encode, EncodeError,
+    ErrorCode, FetchReq, FindAns, FindReq, MessageCode, NodeId, Now, PingAns, PingReq, ProbeAns,
+    ProbeReq, RouteQueryReq, StatAns, StatReq, StoreAns, StoredDataSpecifier, UnknownKinds,
 };
 
 use crate::originate::{Answer, Ending};
@@ -26,10 +26,22 @@ impl<T: Topology, S: Store> Node<T, S> {
         {
             return self.fail_request(id, error);
         }
-        if let Request::Attach { to } = request {
-            return self.attach_for_application(now, id, to);
+        match request {
+            Request::Attach { to } => self.attach_for_application(now, id, to),
+            Request::AppAttach { to, application, connect: true } => {
+                self.app_attach(now, id, to, application);
+            }
+            Request::AppAttach { to, application, connect: false } => {
+                let body = self.app_question(application);
+                let code = MessageCode::APP_ATTACH_REQUEST;
+                self.send_message(now, id, ready(&body).map(|content| (code, to, content)));
+            }
+            other => self.send_message(now, id, message_of(other)),
         }
-        match message_of(request) {
+    }
+
+    fn send_message(&mut self, now: Now, id: RequestId, message: Result<Message, EncodeError>) {
+        match message {
             Ok((code, to, content)) => {
                 self.originate(now, code, to, content, Purpose::Application(id), None);
             }
@@ -92,7 +104,13 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             _ => self.reply(code, &checked.message.contents.body),
         };
-        Ok(Response { from, hops, elapsed, reply: reply.map_err(damaged)? })
+        let reply = reply.map_err(damaged)?;
+        if let Reply::AppAnswered(answer) = &reply
+            && answer.role[..] != b"active"[..]
+        {
+            return Err(RequestError::BadAnswer("its role is not active".to_owned()));
+        }
+        Ok(Response { from, hops, elapsed, reply })
     }
 
     fn reply(&self, code: MessageCode, body: &Bytes) -> Result<Reply, DecodeError> {
@@ -107,6 +125,9 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             MessageCode::ROUTE_QUERY_REQUEST => {
                 Reply::Routed(ChordRouteQueryAns::decode_exact(dialect, body)?.next_peer)
+            }
+            MessageCode::APP_ATTACH_REQUEST => {
+                Reply::AppAnswered(AppAttachReqAns::decode_exact(dialect, body)?)
             }
             MessageCode::STORE_REQUEST => Reply::Stored(StoreAns::decode_exact(dialect, body)?),
             MessageCode::STAT_REQUEST => Reply::Stats(StatAns::decode_exact(dialect, body)?),
@@ -182,8 +203,9 @@ fn message_of(request: Request) -> Result<Message, EncodeError> {
             let to = vec![Destination::Resource(resource.clone())];
             (MessageCode::FIND_REQUEST, to, ready(&FindReq { resource, kinds })?)
         }
+        // these have states of their own
         Request::Attach { .. } | Request::AppAttach { .. } => {
-            return Err(EncodeError::NotAllowed { field: "attach" });
+            return Err(EncodeError::NotAllowed { field: "request" });
         }
     })
 }

@@ -251,7 +251,11 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     pub(crate) fn cancel_attach_request(&mut self, link: LinkId) {
-        let wanted = |purpose: &Purpose| matches!(purpose, Purpose::Attach(of) if *of == link);
+        self.cancel_request(|purpose| matches!(purpose, Purpose::Attach(of) if *of == link));
+    }
+
+    /// Sends the requests of this purpose no more, and forgets them.
+    pub(crate) fn cancel_request(&mut self, wanted: impl Fn(&Purpose) -> bool) {
         for id in self.transactions.find(|transaction| wanted(&transaction.purpose)) {
             self.transactions.remove(id);
             self.timers.cancel(Timer::Transaction(id));

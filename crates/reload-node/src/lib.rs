@@ -7,6 +7,7 @@ mod acknowledge;
 mod actions;
 mod answers;
 mod app_attach;
+mod app_attach_answer;
 mod application;
 mod attach;
 mod attach_answer;

@@ -14,6 +14,7 @@ use reload_wire::{Dialect, NodeId, Now, ResourceId, TransactionId};
 
 use crate::acknowledge::Acknowledgements;
 use crate::answers::Answers;
+use crate::app_attach::Applications;
 use crate::attach::Attaches;
 use crate::bootstrap::Bootstrap;
 use crate::configure::{DEFAULT_TTL, Exchanges};
@@ -60,6 +61,7 @@ pub struct Node<T: Topology, S: Store> {
     pub(crate) forgetting: Forgetting,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) copies: Copies,
+    pub(crate) applications: Applications,
     pub(crate) exchanges: Exchanges,
     /// The highest `initial-ttl` of the configurations this node lived by.
     pub(crate) highest_ttl: u8,
@@ -106,6 +108,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             exchanges: Exchanges::default(),
             highest_ttl: DEFAULT_TTL,
             asked: BTreeMap::new(),
+            applications: Applications::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -141,6 +144,10 @@ impl<T: Topology, S: Store> Node<T, S> {
             LinkEvent::Mtu(mtu) => self.on_mtu(now, link, mtu),
             LinkEvent::Message(message) => self.on_message(now, link, &message),
             LinkEvent::TooLarge(header) => self.on_too_large(now, link, header),
+        if self.applications.open.contains_key(&link) {
+            self.on_application_link(now, link, event);
+            return self.settle(now);
+        }
             LinkEvent::Failing { unacknowledged } => self.on_failing(now, link, unacknowledged),
             LinkEvent::Restored => self.on_restored(now, link),
             LinkEvent::Down { reason, unacknowledged } => {
@@ -307,6 +314,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             Timer::Forget => self.offer_unneeded(now),
             Timer::Lookout => self.on_lookout_timer(now),
             Timer::LookoutEnd => self.on_lookout_end(now),
+            Timer::AppAttach(link) => self.on_app_attach_timer(link),
+            Timer::Asking(asking) => self.on_asking_timer(now, asking),
             Timer::Fragments => {
                 if let Some(at) = self.fragments.expire(now.mono) {
                     self.timers.set(Timer::Fragments, at);

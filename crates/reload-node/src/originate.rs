@@ -328,6 +328,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Purpose::Topology(task) => self.finish_task(now, task, ending),
             Purpose::Attach(link) => self.finish_attach(now, link, ending),
+            Purpose::AppAttach(link) => self.finish_app_attach(now, link, ending),
             Purpose::Replica { acknowledgement, node, resource } => {
                 self.finish_replica(now, acknowledgement, node, resource, ending);
             }

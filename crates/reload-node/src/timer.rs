@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use reload_wire::TransactionId;
 
-use crate::LinkId;
+use crate::{AskingId, LinkId};
 
 /// What a timer is for. The names are used in traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +14,10 @@ pub(crate) enum Timer {
     Transaction(TransactionId),
     /// An Attach has not led to a link in time (section 6.5.1).
     Attach(LinkId),
+    /// An AppAttach has not led to a connection in time (section 6.5.2).
+    AppAttach(LinkId),
+    /// The application has not answered an AppAttach in time.
+    Asking(AskingId),
     /// A link had no traffic for a while and is pinged.
     Keepalive(LinkId),
     /// A larger datagram is tried on a link (section 6.7).
@@ -44,6 +48,8 @@ impl Timer {
         match self {
             Self::Transaction(_) => "transaction",
             Self::Attach(_) => "attach",
+            Self::AppAttach(_) => "app attach",
+            Self::Asking(_) => "asking",
             Self::Keepalive(_) => "keepalive",
             Self::PathMtu(_) => "path mtu",
             Self::Drain(_) => "drain",

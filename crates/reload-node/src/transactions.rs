@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     Topology(TaskId),
     /// An Attach of ours, by the name of its link.
     Attach(LinkId),
+    /// An AppAttach of ours, by the name of its link.
+    AppAttach(LinkId),
     /// A replica Store for a Store that waits for its acknowledgement.
     Replica { acknowledgement: u64, node: NodeId, resource: ResourceId },
     /// A batch of a copy task.

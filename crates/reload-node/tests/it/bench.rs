@@ -32,6 +32,7 @@ pub(crate) struct Bench {
     pub(crate) sent: VecDeque<(LinkId, Bytes)>,
     pub(crate) events: Vec<Event>,
     pub(crate) gathering: Vec<LinkId>,
+    pub(crate) gathered: Vec<(LinkId, Gathering)>,
     pub(crate) connecting: Vec<(LinkId, Plan)>,
     pub(crate) closed: Vec<LinkId>,
     pub(crate) deadline: Option<Instant>,
@@ -64,6 +65,13 @@ impl Default for Making {
 impl Bench {
     /// A peer that is responsible for everything.
     pub(crate) fn new() -> Self {
+    /// The way by which all that is not linked is reached.
+    pub(crate) fn route(&mut self) -> LinkId {
+        let (next, way) = self.linked(200);
+        self.desk.0.borrow_mut().next = Some(next.id);
+        way
+    }
+
         Self::make(Making::default())
     }
 
@@ -100,6 +108,7 @@ impl Bench {
             connecting: Vec::new(),
             closed: Vec::new(),
             deadline: None,
+            gathered: Vec::new(),
             links: 0,
         }
     }
@@ -243,7 +252,10 @@ impl Bench {
     pub(crate) fn drain(&mut self) {
         loop {
             match self.node.poll_output() {
-                Output::Gather(link, _) => self.gathering.push(link),
+                Output::Gather(link, gathering) => {
+                    self.gathering.push(link);
+                    self.gathered.push((link, gathering));
+                }
                 Output::Connect(link, plan) => self.connecting.push((link, plan)),
                 Output::Send(link, message) => self.sent.push_back((link, message)),
                 Output::Close(link) => self.closed.push(link),

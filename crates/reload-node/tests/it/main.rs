@@ -3,6 +3,7 @@
 
 mod actor;
 mod anything;
+mod app_attaching;
 mod attaching;
 mod bench;
 mod bootstrapping;
@@ -12,6 +13,7 @@ mod desk;
 mod forwarding;
 mod fragmenting;
 mod linking;
+mod ice;
 mod narrow;
 mod network;
 mod overlay;
