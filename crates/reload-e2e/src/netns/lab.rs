@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::host::{Host, Port};
+use super::rough::isolate;
 use super::router::Router;
 use super::tool::{ip, missing};
 
@@ -63,6 +64,16 @@ impl Lab {
         Ok(Host::new(namespace, address, port))
     }
 
+    /// A host that sends to its neighbours through the router of the segment.
+    ///
+    /// # Errors
+    /// What `ip` says, or if the segment has no router.
+    pub fn isolated_host(&self, name: &str, router: &Router, address: Ipv4Addr) -> Result<Host> {
+        let host = self.host(name, router.lan(), address)?;
+        isolate(&host, router.lan().gateway().context("no gateway")?)?;
+        Ok(host)
+    }
+
     /// A router between a segment and one of its own, which has the first address of a /24. It does no
     /// NAT until it is told.
     ///
@@ -78,7 +89,10 @@ impl Lab {
         let host = self.host(name, outside, address)?;
         let mut lan = Switch::in_namespace(host.namespace())?;
         lan.become_gateway(inside)?;
-        host.command("sysctl", &["-qw", "net.ipv4.ip_forward=1"])?;
+        // A router that tells neighbours to talk to each other directly would be passed by.
+        for setting in ["ip_forward=1", "conf.all.send_redirects=0", "conf.lan.send_redirects=0"] {
+            host.command("sysctl", &["-qw", &format!("net.ipv4.{setting}")])?;
+        }
         Ok(Router::new(host, lan))
     }
 

@@ -8,5 +8,7 @@ mod nat_kinds;
 #[cfg(target_os = "linux")]
 mod partition;
 mod persistence;
+#[cfg(target_os = "linux")]
+mod rough_network;
 mod strangers;
 mod survival;
