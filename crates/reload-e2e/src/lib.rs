@@ -19,6 +19,7 @@ mod process;
 mod programs;
 mod site;
 mod stranger;
+mod talk;
 mod until;
 mod values;
 
@@ -29,5 +30,6 @@ pub use process::{Process, Signal};
 pub use programs::Programs;
 pub use site::Site;
 pub use stranger::dial_without_certificate;
+pub use talk::Talk;
 pub use until::until;
 pub use values::{Item, Reading, items, read_all};

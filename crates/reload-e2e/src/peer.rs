@@ -120,6 +120,11 @@ impl Peer {
         self.options = options.iter().map(|option| (*option).to_owned()).collect();
     }
 
+    /// Where it will listen on its machine; any free port without this.
+    pub fn set_port(&mut self, port: u16) {
+        self.address = Some(SocketAddr::new(self.site.address(), port));
+    }
+
     /// The machine has another address now, which the next start is to know.
     pub fn set_site(&mut self, site: Site) {
         self.address = self.address.map(|address| SocketAddr::new(site.address(), address.port()));

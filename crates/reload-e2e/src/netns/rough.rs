@@ -31,7 +31,8 @@ pub struct Weather {
     pub mtu: usize,
 }
 
-/// A proxy for the UDP port of each of some hosts behind one router. Everything else passes it by.
+/// A proxy for the UDP port of each of some hosts behind one router. TCP to the same port is refused, so
+/// that nobody talks past it; everything else passes it by.
 #[derive(Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -160,6 +161,9 @@ fn rules(gateway: Ipv4Addr, ends: &[(Ipv4Addr, UdpSocket)], port: u16) -> Result
         "table ip rough {{
            chain before {{ type filter hook prerouting priority raw;
              {before} }}
+           chain past {{ type filter hook forward priority 0;
+             iifname {BRIDGE} oifname {BRIDGE} tcp dport {port} reject with tcp reset
+           }}
            chain out {{ type filter hook output priority raw;
              {out} }}
          }}"

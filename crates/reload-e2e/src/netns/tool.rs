@@ -1,6 +1,5 @@
 //! The programs that make namespaces: `ip`, `nft` and `conntrack`.
 
-use std::fs::File;
 use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -31,7 +30,7 @@ pub(super) fn nft(namespace: &str, rules: &str) -> Result<()> {
     file.rewind()?;
     let output = Command::new("ip")
         .args(["netns", "exec", namespace, "nft", "-f", "-"])
-        .stdin(Stdio::from(File::from(file)))
+        .stdin(Stdio::from(file))
         .output()
         .context("cannot run nft")?;
     if output.status.success() {

@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[cfg(target_os = "linux")]
+mod lossy;
+#[cfg(target_os = "linux")]
+mod nat;
+#[cfg(target_os = "linux")]
 mod nat_kinds;
 #[cfg(target_os = "linux")]
 mod partition;

@@ -1,0 +1,6 @@
+//! Two homes reach each other, whatever stands between them: `cargo xtask e2e nat`.
+
+mod changes;
+mod everybody;
+mod pairs;
+mod town;
