@@ -12,10 +12,8 @@ use bytes::Bytes;
 pub(crate) const TRIES: u32 = 5;
 /// How often one goes out that is larger than the path is known to take.
 pub(crate) const LARGE_TRIES: u32 = 3;
-/// A frame is lost when one that was sent so much later has its ACK (RFC 5681: three duplicate ACKs).
-const FIRST_REORDERING: u64 = 3;
-/// Where frames overtake each other a lot, more is waited for, up to this.
-const MOST_REORDERING: u64 = 48;
+/// Where frames overtake each other a lot, they are waited for so much longer at most.
+const MOST_PATIENCE: u32 = 16;
 /// Frames of settled messages that are remembered, to see whether their ACKs were only late.
 const REMEMBERED: usize = 64;
 /// Messages that may wait for an ACK. Ours: a bound for small ones, the window is in bytes.
@@ -79,7 +77,8 @@ pub(crate) struct Outstanding {
     frames: BTreeMap<u64, Sent>,
     next_message: MessageNumber,
     next_frame: u64,
-    reordering: u64,
+    /// Grows with each frame that was held for lost and was only late.
+    patience: u32,
     /// Held for lost, and their messages are settled.
     superseded: VecDeque<u64>,
 }
@@ -91,7 +90,7 @@ impl Outstanding {
             frames: BTreeMap::new(),
             next_message: 0,
             next_frame: 0, // E49
-            reordering: FIRST_REORDERING,
+            patience: 1,
             superseded: VecDeque::new(),
         }
     }
@@ -153,7 +152,7 @@ impl Outstanding {
 
     /// A frame was held for lost, and was only late.
     fn on_late(&mut self) {
-        self.reordering = (self.reordering * 2).min(MOST_REORDERING);
+        self.patience = (self.patience * 2).min(MOST_PATIENCE);
     }
 
     /// Notes which frames the mask of an ACK reports (section 6.6.2); it settles nothing (E48).
@@ -171,17 +170,40 @@ impl Outstanding {
         }
     }
 
-    /// The frames that were sent so long before `frame` that its ACK tells they are lost.
-    pub(crate) fn overtaken_by(&mut self, frame: u64) -> Vec<Lost> {
-        let Some(before) = frame.checked_sub(self.reordering) else {
-            return Vec::new();
-        };
-        self.ground(|flying| flying.frame <= before)
+    /// A frame was acknowledged: those that were sent before it should have been by now, so they are
+    /// waited for a half of a round trip more, or some halves where frames overtake each other (in
+    /// the manner of RFC 8985).
+    pub(crate) fn hasten_before(&mut self, frame: u64, round_trip: Duration) {
+        let patience = round_trip + round_trip * self.patience / 2;
+        for pending in self.messages.values_mut() {
+            if let Some(flying) = &mut pending.flying
+                && flying.frame < frame
+                && let Some(sent) = self.frames.get(&flying.frame)
+            {
+                flying.due = flying.due.min(sent.at + patience);
+            }
+        }
     }
 
     /// The frames whose time is over.
     pub(crate) fn overdue(&mut self, now: Instant) -> Vec<Lost> {
-        self.ground(|flying| flying.due <= now)
+        let mut lost = Vec::new();
+        for (number, pending) in &mut self.messages {
+            let Some(flying) = pending.flying.take_if(|flying| flying.due <= now) else {
+                continue;
+            };
+            if let Some(sent) = self.frames.get(&flying.frame) {
+                lost.push(Lost {
+                    message: *number,
+                    frame: flying.frame,
+                    at: sent.at,
+                    size: sent.size,
+                    large: pending.large,
+                    reported: sent.reported,
+                });
+            }
+        }
+        lost
     }
 
     /// When the first frame is overdue.
@@ -258,27 +280,6 @@ impl Outstanding {
 
     pub(crate) const fn next_frame(&self) -> u64 {
         self.next_frame
-    }
-
-    fn ground(&mut self, is_lost: impl Fn(&Flying) -> bool) -> Vec<Lost> {
-        let mut lost = Vec::new();
-        for (number, pending) in &mut self.messages {
-            let Some(flying) = pending.flying.filter(|flying| is_lost(flying)) else {
-                continue;
-            };
-            pending.flying = None;
-            if let Some(sent) = self.frames.get(&flying.frame) {
-                lost.push(Lost {
-                    message: *number,
-                    frame: flying.frame,
-                    at: sent.at,
-                    size: sent.size,
-                    large: pending.large,
-                    reported: sent.reported,
-                });
-            }
-        }
-        lost
     }
 
     /// The newest frame with this number on the wire.

@@ -63,20 +63,15 @@ impl ReliableLink {
     pub(super) fn next_frame(&mut self, now: Instant) -> Option<Bytes> {
         let silent = self.silence > 0;
         let is_wide = |message: &Bytes| silent && self.path_mtu.is_above_base(frame_size(message));
-        let number = match self.outstanding.waiting(|pending| is_wide(&pending.message)) {
-            Some((number, pending)) if !is_wide(&pending.message) => {
-                self.admits(&pending.message).then_some(number)?
-            }
-            waiting => {
-                let again = waiting.filter(|(_, pending)| self.admits(&pending.message));
-                let again = again.map(|(number, _)| number);
-                let blocked = waiting.is_some();
-                let small = self.queue.iter().position(|message| !is_wide(message));
-                let at = small.or((!blocked).then_some(0));
-                match at.and_then(|at| self.next_message(now, at)) {
-                    Some(number) => number,
-                    None => again?,
-                }
+        let small = self.queue.iter().position(|message| !is_wide(message));
+        let again = self.outstanding.waiting(|pending| is_wide(&pending.message)).map(
+            |(number, pending)| (number, is_wide(&pending.message), self.admits(&pending.message)),
+        );
+        let number = match again {
+            None => self.next_message(now, small.unwrap_or(0))?,
+            Some((number, false, admitted)) => admitted.then_some(number)?,
+            Some((number, true, admitted)) => {
+                small.and_then(|at| self.next_message(now, at)).or(admitted.then_some(number))?
             }
         };
         Some(self.transmit(now, number))
@@ -98,8 +93,8 @@ impl ReliableLink {
         if let Some(size) = settled.flying {
             self.congestion.on_ack(size);
         }
-        for lost in self.outstanding.overtaken_by(settled.frame) {
-            self.on_lost(&lost);
+        if let Some(round_trip) = self.round_trip.rtt() {
+            self.outstanding.hasten_before(settled.frame, round_trip);
         }
         let mtu = self.path_mtu.on_ack(settled.size);
         self.on_mtu(mtu);

@@ -241,6 +241,24 @@ fn a_bulk_transfer_backs_off_to_what_the_path_takes() {
     assert!(frames < 250, "{frames} frames for 200 messages");
 }
 
+#[test]
+fn a_message_that_others_overtook_goes_out_again_before_the_rto() {
+    let fate = |from: Side, sent: &Sent| {
+        let drop = from == Side::Left && sent.sequence() == Some(0);
+        if drop { Vec::new() } else { vec![20 * MS] }
+    };
+    let mut left = near();
+    left.measured(40 * MS);
+    let mut path = Path::between(left, link(), fate);
+    path.send(message(100));
+    path.send(message(200));
+    path.run(1000 * MS);
+    let sent = path.data_sent();
+    let again = sent.iter().find(|sent| sent.sequence() == Some(2)).expect("it goes out again");
+    assert!(again.size == 108 && again.at >= 40 * MS && again.at < 80 * MS, "{:?}", again.at);
+    assert_eq!(path.delivered().len(), 2);
+}
+
 // R6940-6.6.3-02
 #[test]
 fn a_good_path_is_filled_faster_than_one_message_a_round_trip() {
