@@ -71,6 +71,7 @@ impl<'a> Play<'a> {
             trust: peers.overlay.trust.clone(),
             role,
             seed: [7; 32],
+            lists: reload_node::ListCompression::Off,
             limits: small_limits(),
         };
         let mut node = Node::new(now, setup, chord, MemoryStore::new());
@@ -107,8 +108,10 @@ impl<'a> Play<'a> {
             LinkId::accepted(self.accepted)
         });
         let certificate = self.peers.others[peer].certificate().clone();
-        let remote = address(script.or_zero());
-        self.tell(link, LinkEvent::Up { certificate, remote, mtu: None });
+        self.tell(
+            link,
+            LinkEvent::Up { certificate, remote: address(script.or_zero()), mtu: None },
+        );
     }
 
     /// Bytes as they are.

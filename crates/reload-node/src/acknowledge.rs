@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use reload_identity::{Checked, ValuesError};
-use reload_storage::{Place, Store, Stored};
+use reload_storage::{Place, Refusal, Store, Stored};
 use reload_topology::{Topology, TopologyRequest};
 use reload_wire::{Destination, ErrorCode, MessageCode, NodeId, Now, ResourceId, StoreAns};
 
@@ -86,9 +86,20 @@ impl<T: Topology, S: Store> Node<T, S> {
                 }
             }
             Err(refusal) => {
+                self.count_full(&refusal);
                 let error = refusal.error_response(&self.dialect);
                 self.refuse_with(now, &caller, &error);
             }
+        }
+    }
+
+    fn count_full(&mut self, refusal: &Refusal) {
+        match refusal {
+            Refusal::TooManyValues { .. } => self.counters.values_refused += 1,
+            Refusal::BytesFull { .. } | Refusal::ResourcesFull { .. } => {
+                self.counters.store_full += 1;
+            }
+            _ => {}
         }
     }
 

@@ -86,7 +86,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let waiting = self.crypto.checks.get(&check.origin.link()).map_or(0, VecDeque::len);
         let most = self.limits.checks_per_link;
         if waiting >= most || self.crypto.place.len() >= most.saturating_mul(LINKS_AT_ONCE) {
-            self.counters.overload += 1;
+            self.counters.checks_dropped += 1;
             return;
         }
         let known = self.certificates.lookup_message(&self.dialect, &check.parts);
@@ -116,7 +116,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         then: Then,
     ) {
         if matches!(then, Then::Answer(_)) && self.crypto.seals.len() >= ANSWERS_AT_ONCE {
-            self.counters.overload += 1;
+            self.counters.answers_dropped += 1;
             return;
         }
         let now = match content {
@@ -207,7 +207,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 (Then::Answer(caller), Err(_)) if code != MessageCode::ERROR => {
                     self.refuse_large_answer(now, &caller);
                 }
-                (Then::Answer(_), Err(_)) => self.counters.overload += 1,
+                (Then::Answer(_), Err(_)) => self.counters.answers_dropped += 1,
                 (Then::Close(link), _) => self.close_link(now, link, "closed by this node"),
             }
         }

@@ -119,7 +119,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         match self.fragments.take(until, key, origin, &header, &rest) {
             Ok(whole) => whole,
             Err(NoRoom) => {
-                self.counters.overload += 1;
+                self.counters.fragments_dropped += 1;
                 None
             }
         }
@@ -155,6 +155,11 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.note_attached(origin);
         }
         let caller = Caller::of(&message.header, origin, self.node_id).signed_by(signer, direct);
+        if !self.rate.take(now.mono, signer) {
+            self.counters.requests_throttled += 1;
+            let code = ErrorCode::REQUEST_TIMEOUT; // "MAY resend the request at a later time"
+            return self.refuse(now, &caller, code, "too many requests in a second");
+        }
         if self.meets_its_twin(now, &caller, message) {
             return;
         }
@@ -199,7 +204,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             // what it sets off could not be sent: a repetition may find room
             None if self.transactions.len() >= self.limits.transactions => {
-                self.counters.overload += 1;
+                self.counters.transactions_refused += 1;
                 true
             }
             None => {
@@ -273,7 +278,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     pub(crate) fn ask_topology(&mut self, now: Now, caller: Caller, request: TopologyRequest) {
         if self.asked.len() >= self.limits.transactions {
-            self.counters.overload += 1;
+            self.counters.transactions_refused += 1;
             return;
         }
         let token = RequestToken(self.number());

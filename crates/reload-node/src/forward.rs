@@ -40,6 +40,8 @@ enum Step {
     Skip,
     /// It goes on over this link.
     Forward(LinkId),
+    /// The entry is an opaque id: what it stands for takes its place (section 6.1.3).
+    Restore,
     /// It ends here without a word.
     Drop,
     /// There is no way to go on.
@@ -119,6 +121,8 @@ impl<T: Topology, S: Store> Node<T, S> {
                 Step::Skip => {
                     header.destination_list.remove(0);
                 }
+                Step::Restore if self.restore_front(&mut header) => {}
+                Step::Restore => return,
                 Step::Forward(_) if self.role == Role::Client => {
                     self.counters.unroutable += 1;
                     return;
@@ -155,6 +159,8 @@ impl<T: Topology, S: Store> Node<T, S> {
                 Step::Skip => {
                     header.destination_list.remove(0);
                 }
+                Step::Restore if self.restore_front(&mut header) => {}
+                Step::Restore => return None,
                 Step::Forward(link) => {
                     return self.send_on(now, link, &header, rest).then_some(link);
                 }
@@ -192,8 +198,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             [Destination::Resource(id)] => self.step_by_topology(&Target::Resource(id.clone())),
             // 6.1.1: a resource must stand last
             [Destination::Resource(_), ..] => Step::Drop,
-            // no list compression of ours is out there
-            [Destination::Opaque(_), ..] => Step::Drop,
+            [Destination::Opaque(_), ..] => Step::Restore,
             [Destination::Unknown { .. }, ..] => Step::Malformed,
         }
     }
@@ -233,15 +238,17 @@ impl<T: Topology, S: Store> Node<T, S> {
             let code = ErrorCode::UNSUPPORTED_FORWARDING_OPTION;
             return self.raise(now, origin, &header, rest, code);
         }
+        let arrived = header.via_list.clone();
         header.ttl -= 1;
-        if let Origin::Link { node, .. } = origin
+        if let Origin::Link { link, node } = origin
             && !is_answer(&header, rest)
         {
-            header.via_list.push(Destination::Node(node));
+            header.via_list = self.via_onward(link, node, &arrived);
         }
         if self.send_on(now, link, &header, rest) {
             self.counters.forwarded += 1;
         } else {
+            header.via_list = arrived;
             self.raise(now, origin, &header, rest, ErrorCode::MESSAGE_TOO_LARGE);
         }
     }
@@ -272,6 +279,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// A message that was on its way to the failed peer, and for which this peer has become
     /// responsible: the last entry of its via list is the hop it came from.
     fn deliver_back(&mut self, now: Now, mut header: ForwardingHeader, rest: Bytes) {
+        self.restore_via(&mut header.via_list);
         let Some(Destination::Node(node)) = header.via_list.pop() else {
             return;
         };

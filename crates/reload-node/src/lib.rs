@@ -25,15 +25,18 @@ mod job;
 mod link_events;
 mod links;
 mod node;
+mod opaque;
 mod originate;
 mod output;
 mod partition;
 mod path_mtu;
+mod rate;
 mod read;
 mod request;
 mod respond;
 mod send;
 mod setup;
+mod slots;
 mod status;
 mod timer;
 mod transactions;
@@ -42,6 +45,7 @@ pub use app_attach::{ApplicationAnswer, AskingId, Offer};
 pub use event::Event;
 pub use job::{Job, JobResult};
 pub use node::Node;
+pub use opaque::ListCompression;
 pub use output::{
     Deadline, DialAddress, Gathering, IceGathering, JobId, LinkEvent, LinkId, LinkPurpose, Output,
     Plan, Way,

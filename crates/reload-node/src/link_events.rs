@@ -87,7 +87,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             return Err("this node is leaving");
         }
         if self.links.len() >= self.limits.links {
-            self.counters.overload += 1;
+            self.counters.links_refused += 1;
             return Err("too many links");
         }
         if self.trust.still_valid(certificate, now.wall).is_err() {
@@ -177,7 +177,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             self.timers.set_once(Timer::Drain(link), now.mono + DRAIN);
         }
         if let Some(oldest) = self.links.surplus(&node, LINKS_OF_A_NODE) {
-            self.counters.overload += 1;
+            self.counters.links_refused += 1;
             self.close_link(now, oldest, "too many links to one node");
         }
     }

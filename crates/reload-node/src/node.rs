@@ -24,8 +24,10 @@ use crate::deliver::Asked;
 use crate::forget::Forgetting;
 use crate::fragments::Fragments;
 use crate::links::Links;
+use crate::opaque::Compressor;
 use crate::partition::Lookout;
 use crate::path_mtu::PathProbes;
+use crate::rate::Rate;
 use crate::timer::{Timer, Timers};
 use crate::transactions::Transactions;
 use crate::{
@@ -51,17 +53,20 @@ pub struct Node<T: Topology, S: Store> {
     pub(crate) certificates: CertificateCache,
     pub(crate) links: Links,
     pub(crate) path_probes: PathProbes,
+    /// Makes the opaque ids of via lists, if the node is to.
+    pub(crate) compressor: Option<Compressor>,
     pub(crate) transactions: Transactions,
     pub(crate) answers: Answers,
     pub(crate) fragments: Fragments,
+    pub(crate) rate: Rate,
     pub(crate) crypto: Crypto,
     pub(crate) attaches: Attaches,
+    pub(crate) applications: Applications,
     pub(crate) bootstrap: Bootstrap,
     pub(crate) lookout: Lookout,
     pub(crate) forgetting: Forgetting,
     pub(crate) acknowledgements: Acknowledgements,
     pub(crate) copies: Copies,
-    pub(crate) applications: Applications,
     pub(crate) exchanges: Exchanges,
     /// The highest `initial-ttl` of the configurations this node lived by.
     pub(crate) highest_ttl: u8,
@@ -82,6 +87,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let configuration = Arc::new(setup.configuration.configuration.clone());
         let largest = largest_message(&configuration);
         let node_id = setup.credentials.node_id();
+        let mut rng = StdRng::from_seed(setup.seed);
         Self {
             document: setup.configuration.document.bytes().clone(),
             dialect: configuration.dialect(),
@@ -89,17 +95,20 @@ impl<T: Topology, S: Store> Node<T, S> {
             node_id,
             role: setup.role,
             limits: setup.limits,
-            rng: StdRng::from_seed(setup.seed),
+            compressor: Compressor::new(setup.lists, &mut rng),
+            rng,
             topology,
-            storage: Storage::new(store, &configuration),
+            storage: Storage::new(store, &configuration).with_limits(setup.limits.storage),
             certificates: CertificateCache::new(setup.limits.certificates),
             links: Links::default(),
             path_probes: PathProbes::default(),
             transactions: Transactions::default(),
             answers: Answers::new(setup.limits.answers),
             fragments: Fragments::new(setup.limits.fragment_bytes, largest),
+            rate: Rate::new(setup.limits.requests_per_second),
             crypto: Crypto::default(),
             attaches: Attaches::default(),
+            applications: Applications::default(),
             bootstrap: Bootstrap::default(),
             lookout: Lookout::default(),
             forgetting: Forgetting::default(),
@@ -108,7 +117,6 @@ impl<T: Topology, S: Store> Node<T, S> {
             exchanges: Exchanges::default(),
             highest_ttl: DEFAULT_TTL,
             asked: BTreeMap::new(),
-            applications: Applications::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -136,6 +144,10 @@ impl<T: Topology, S: Store> Node<T, S> {
 
     /// Takes what happened to a link.
     pub fn handle_link(&mut self, now: Now, link: LinkId, event: LinkEvent) {
+        if self.applications.open.contains_key(&link) {
+            self.on_application_link(now, link, event);
+            return self.settle(now);
+        }
         match event {
             LinkEvent::Candidates(candidates) => self.on_candidates(now, link, candidates),
             LinkEvent::Up { certificate, remote, mtu } => {
@@ -144,10 +156,6 @@ impl<T: Topology, S: Store> Node<T, S> {
             LinkEvent::Mtu(mtu) => self.on_mtu(now, link, mtu),
             LinkEvent::Message(message) => self.on_message(now, link, &message),
             LinkEvent::TooLarge(header) => self.on_too_large(now, link, header),
-        if self.applications.open.contains_key(&link) {
-            self.on_application_link(now, link, event);
-            return self.settle(now);
-        }
             LinkEvent::Failing { unacknowledged } => self.on_failing(now, link, unacknowledged),
             LinkEvent::Restored => self.on_restored(now, link),
             LinkEvent::Down { reason, unacknowledged } => {
@@ -188,6 +196,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// [`Busy`] when too many requests are under way.
     pub fn request(&mut self, now: Now, request: Request) -> Result<RequestId, Busy> {
         if self.transactions.len() >= self.limits.transactions {
+            self.counters.transactions_refused += 1;
             return Err(Busy);
         }
         let id = RequestId(self.number());
@@ -305,6 +314,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         match timer {
             Timer::Transaction(id) => self.on_transaction_timer(now, id),
             Timer::Attach(link) => self.on_attach_timer(now, link),
+            Timer::AppAttach(link) => self.on_app_attach_timer(link),
+            Timer::Asking(asking) => self.on_asking_timer(now, asking),
             Timer::Keepalive(link) => self.on_keepalive_timer(now, link),
             Timer::PathMtu(link) => self.on_path_timer(now, link),
             Timer::Drain(link) => self.on_drain_timer(now, link),
@@ -314,8 +325,6 @@ impl<T: Topology, S: Store> Node<T, S> {
             Timer::Forget => self.offer_unneeded(now),
             Timer::Lookout => self.on_lookout_timer(now),
             Timer::LookoutEnd => self.on_lookout_end(now),
-            Timer::AppAttach(link) => self.on_app_attach_timer(link),
-            Timer::Asking(asking) => self.on_asking_timer(now, asking),
             Timer::Fragments => {
                 if let Some(at) = self.fragments.expire(now.mono) {
                     self.timers.set(Timer::Fragments, at);

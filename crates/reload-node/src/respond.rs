@@ -86,7 +86,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// sent.
     fn refuse_size(&mut self, now: Now, caller: &Caller, sealed: &Bytes) {
         if peek_message_code(sealed) == Some(MessageCode::ERROR) {
-            self.counters.overload += 1;
+            self.counters.answers_dropped += 1;
             return;
         }
         self.refuse_large_answer(now, caller);

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reload_identity::{Credentials, OverlayConfig, Trust, Verified};
 
+use crate::ListCompression;
+
 /// Everything a node needs from outside, at its start.
 #[derive(Clone)]
 pub struct Setup {
@@ -20,6 +22,8 @@ pub struct Setup {
     /// Where randomness comes from: transaction ids, response ids. From the system, except in a
     /// simulation.
     pub seed: [u8; 32],
+    /// Whether it compresses the via lists of the requests that it passes on (section 6.1.2).
+    pub lists: ListCompression,
     /// Bounds.
     pub limits: Limits,
 }
@@ -55,8 +59,12 @@ pub struct Limits {
     pub answers: usize,
     /// Bytes of fragments held (section 6.7).
     pub fragment_bytes: usize,
+    /// Requests that one node may make here in a second (that many at once); 0 for no limit.
+    pub requests_per_second: u32,
     /// Certificates remembered as checked.
     pub certificates: usize,
+    /// Stored values.
+    pub storage: reload_storage::Limits,
     /// An idle link is pinged after this time.
     pub keepalive: Duration,
 }
@@ -69,7 +77,9 @@ impl Default for Limits {
             checks_per_link: 256,
             answers: 8192,
             fragment_bytes: 8 << 20,
+            requests_per_second: 1000,
             certificates: 8192,
+            storage: reload_storage::Limits::default(),
             keepalive: Duration::from_secs(15),
         }
     }

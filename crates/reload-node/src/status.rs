@@ -85,6 +85,42 @@ pub struct Counters {
     pub unverified: u64,
     /// Dropped: answers that fit no request, or come from the wrong node (section 6.3.4).
     pub stray: u64,
-    /// Dropped: too many at once.
-    pub overload: u64,
+    /// Requests sent on with an opaque id in their via list (section 6.1.2).
+    pub lists_compressed: u64,
+    /// Messages whose opaque id was put back (section 6.1.3).
+    pub lists_restored: u64,
+    /// Dropped: an opaque id that this node has not given out, or one of a link that is gone.
+    pub lists_refused: u64,
+    /// Limit: fragments dropped, of which as many bytes as may be are held.
+    pub fragments_dropped: u64,
+    /// Limit: requests not taken on, own ones and those of others that lead to more, since as many
+    /// as may be are under way.
+    pub transactions_refused: u64,
+    /// Limit: links refused or closed, of which there are too many, in all or to one node.
+    pub links_refused: u64,
+    /// Limit: messages dropped, of which too many wait for their check, of one link or in all.
+    pub checks_dropped: u64,
+    /// Limit: answers dropped, of which too many wait for their signature, or too large.
+    pub answers_dropped: u64,
+    /// Limit: requests refused to nodes that make too many in a second.
+    pub requests_throttled: u64,
+    /// Limit: Stores refused for too many values of a Kind at one resource.
+    pub values_refused: u64,
+    /// Limit: Stores refused since this peer holds as much as it may.
+    pub store_full: u64,
+}
+
+impl Counters {
+    /// What all limits together have refused or dropped.
+    #[must_use]
+    pub const fn overload(&self) -> u64 {
+        self.fragments_dropped
+            + self.transactions_refused
+            + self.links_refused
+            + self.checks_dropped
+            + self.answers_dropped
+            + self.requests_throttled
+            + self.values_refused
+            + self.store_full
+    }
 }

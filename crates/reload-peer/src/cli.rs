@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use reload_node::ListCompression;
 
 /// A RELOAD overlay (RFC 6940) from the command line.
 #[derive(Debug, Parser)]
@@ -137,9 +138,42 @@ pub(crate) struct PeerArgs {
     /// none but before the configuration expires.
     #[arg(long, value_name = "S", default_value_t = 5)]
     pub config_interval: u32,
+    /// Requests that one node may make here in a second; more are refused. 0 is no limit.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub requests_per_second: u32,
+    /// Hide the way of the requests that this peer passes on, or shorten its description.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "sealed"
+    )]
+    pub compress_lists: Option<CompressLists>,
     /// Write the TLS secrets to this file, for analysis. Whoever has it can read all traffic.
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
+}
+
+/// The value of `--compress-lists`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressLists {
+    /// One encrypted entry instead of all: nobody behind this peer sees who stands before it.
+    Sealed,
+    /// Two bytes instead of the Node-ID of the node that the request came from.
+    Compact,
+}
+
+impl CompressLists {
+    /// As the node says it.
+    pub(crate) const fn of(this: Option<Self>) -> ListCompression {
+        match this {
+            None => ListCompression::Off,
+            Some(Self::Sealed) => ListCompression::Sealed,
+            Some(Self::Compact) => ListCompression::Compact,
+        }
+    }
 }
 
 /// What a value is stored under.

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub crashes: usize,
     /// Where they crash.
     pub pattern: Crashes,
+    /// Whether half of the peers compress lists.
+    pub compressing: bool,
 }
 
 /// What came of it. Nothing in it means that all is well.
@@ -53,6 +55,8 @@ pub struct Report {
     pub hopeless: usize,
     /// Requests that were made again because all five transmissions were lost.
     pub timeouts: usize,
+    /// Lists that were compressed, and those that were put back.
+    pub lists: (u64, u64),
     /// Virtual seconds it took.
     pub seconds: u64,
 }
@@ -67,6 +71,7 @@ impl Scenario {
         play.crash_some();
         play.rest();
         play.read_all();
+        play.report.lists = play.world.lists_compressed();
         play.report.seconds = play.world.elapsed().as_secs();
         play.report
     }
@@ -92,9 +97,11 @@ struct Play {
 impl Play {
     fn new(scenario: Scenario, overlay: &Overlay) -> Self {
         let weather = Weather { loss: scenario.loss, ..Weather::default() };
+        let mut world = World::new(scenario.seed, weather, overlay);
+        world.compressing = scenario.compressing;
         Self {
             scenario,
-            world: World::new(scenario.seed, weather, overlay),
+            world,
             book: Book::new(),
             hopeless: BTreeSet::new(),
             recent: Vec::new(),

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reload_chord::{Chord, ChordConfig};
-use reload_node::{Limits, Node, Request, RequestError, RequestId, Response, Role, Setup, Start};
+use reload_node::{
+    Limits, ListCompression, Node, Request, RequestError, RequestId, Response, Role, Setup, Start,
+};
 use reload_storage::MemoryStore;
 use reload_wire::{NodeId, Now};
 
@@ -54,6 +56,8 @@ pub struct World {
     /// Machines that are cut off from the others, together.
     pub(crate) apart: BTreeSet<HostId>,
     pub(crate) first: Now,
+    /// Whether half of the nodes that are added from now on compress lists (section 6.1.2).
+    pub compressing: bool,
 }
 
 impl World {
@@ -71,6 +75,7 @@ impl World {
             places: BTreeMap::new(),
             apart: BTreeSet::new(),
             first: now,
+            compressing: false,
         }
     }
 
@@ -83,6 +88,15 @@ impl World {
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.now.mono.saturating_duration_since(self.first.mono)
+    }
+
+    /// Lists that the nodes of now have compressed, and those that they have put back.
+    #[must_use]
+    pub fn lists_compressed(&self) -> (u64, u64) {
+        let counters = self.hosts.iter().map(|host| host.node.status(self.now).counters);
+        counters.fold((0, 0), |(compressed, restored), counters| {
+            (compressed + counters.lists_compressed, restored + counters.lists_restored)
+        })
     }
 
     /// Adds a machine with a node of random Node-ID that does nothing yet.
@@ -132,9 +146,19 @@ impl World {
             trust: Arc::clone(&self.overlay.trust),
             role,
             seed: self.rng.random(),
+            lists: self.lists(node_id),
             limits: Limits::default(),
         };
         Node::new(self.now, setup, chord, MemoryStore::new())
+    }
+
+    /// Of the nodes that compress lists, half seal them.
+    fn lists(&self, node: NodeId) -> ListCompression {
+        match (self.compressing, node.as_bytes().last().map_or(0, |byte| byte % 4)) {
+            (true, 0) => ListCompression::Sealed,
+            (true, 1) => ListCompression::Compact,
+            _ => ListCompression::Off,
+        }
     }
 
     /// Lets a node set out.

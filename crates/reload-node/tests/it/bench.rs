@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reload_config::ConfigurationBuilder;
 use reload_identity::Credentials;
 use reload_node::{
-    Event, Gathering, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
+    Event, Gathering, Limits, LinkEvent, LinkId, ListCompression, Node, Output, Plan, Request, RequestError, RequestId,
     Response, Role, Setup, Start, Way,
 };
 use reload_storage::MemoryStore;
@@ -52,19 +52,19 @@ pub(crate) struct Making {
     pub(crate) overlay: Overlay,
     pub(crate) role: Role,
     pub(crate) limits: Limits,
+    pub(crate) lists: ListCompression,
     pub(crate) credentials: Option<Credentials>,
 }
 
 impl Default for Making {
     fn default() -> Self {
         let overlay = Overlay::new();
-        Self { overlay, role: Role::Peer, limits: Limits::default(), credentials: None }
+        let (role, limits, lists) = (Role::Peer, Limits::default(), ListCompression::Off);
+        Self { overlay, role, limits, lists, credentials: None }
     }
 }
 
 impl Bench {
-    /// A peer that is responsible for everything.
-    pub(crate) fn new() -> Self {
     /// The way by which all that is not linked is reached.
     pub(crate) fn route(&mut self) -> LinkId {
         let (next, way) = self.linked(200);
@@ -72,6 +72,8 @@ impl Bench {
         way
     }
 
+    /// A peer that is responsible for everything.
+    pub(crate) fn new() -> Self {
         Self::make(Making::default())
     }
 
@@ -82,7 +84,7 @@ impl Bench {
 
     #[allow(clippy::disallowed_methods)] // virtual time has to start somewhere
     pub(crate) fn make(making: Making) -> Self {
-        let Making { overlay, role, limits, credentials } = making;
+        let Making { overlay, role, limits, lists, credentials } = making;
         let desk = Desk::default();
         desk.0.borrow_mut().mine = true;
         desk.0.borrow_mut().admits_answer = true;
@@ -93,6 +95,7 @@ impl Bench {
             trust: Arc::clone(&overlay.trust),
             role,
             seed: [7; 32],
+            lists,
             limits,
         };
         let now = Now { mono: Instant::now(), wall: BEGINNING };
@@ -105,10 +108,10 @@ impl Bench {
             sent: VecDeque::new(),
             events: Vec::new(),
             gathering: Vec::new(),
+            gathered: Vec::new(),
             connecting: Vec::new(),
             closed: Vec::new(),
             deadline: None,
-            gathered: Vec::new(),
             links: 0,
         }
     }

@@ -118,7 +118,7 @@ fn fragments_are_bounded_in_bytes_with_their_headers() {
         bench.receive(link, header.join(&rest, u32::MAX).expect("it fits"));
     }
     let fit = 10_000 / u64::try_from(part.len()).expect("it is small");
-    assert_eq!(bench.node.status(bench.now).counters.overload, 100 - fit);
+    assert_eq!(bench.node.status(bench.now).counters.fragments_dropped, 100 - fit);
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_whole_larger_than_max_message_size_is_never_put_together() {
     let (mut header, rest) = ForwardingHeader::split(&bench.dialect(), &part).expect("good");
     header.fragment = Fragment { last: true, offset: 4700 };
     bench.receive(link, header.join(&rest, u32::MAX).expect("it fits")); // E57
-    assert_eq!(bench.node.status(bench.now).counters.overload, 1);
+    assert_eq!(bench.node.status(bench.now).counters.fragments_dropped, 1);
 }
 
 // R6940-6.7-01, R6940-6.7-04

@@ -162,7 +162,7 @@ fn links_above_the_limit_are_closed_and_counted() {
     let (_, third) = bench.linked(3);
     assert_eq!(bench.closed, [third]);
     assert_eq!(bench.node.status(bench.now).links.len(), 2);
-    assert_eq!(bench.node.status(bench.now).counters.overload, 1);
+    assert_eq!(bench.node.status(bench.now).counters.links_refused, 1);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use reload_chord::{Chord, ChordConfig};
 use reload_node::{
-    Event, Limits, LinkEvent, LinkId, Node, Output, Plan, Request, RequestError, RequestId,
-    Response, Role, Setup, Start, Way,
+    Event, Limits, LinkEvent, LinkId, ListCompression, Node, Output, Plan, Request, RequestError,
+    RequestId, Response, Role, Setup, Start, Way,
 };
 use reload_storage::MemoryStore;
 use reload_topology::TopologyEvent;
@@ -61,6 +61,17 @@ impl Network {
 
     /// Adds a node; the first founds the overlay, the others join through it.
     pub(crate) fn add(&mut self, id: u128, role: Role, dialable: bool) -> usize {
+        self.add_with(id, role, dialable, ListCompression::Off)
+    }
+
+    /// As [`Self::add`]; the node may compress lists.
+    pub(crate) fn add_with(
+        &mut self,
+        id: u128,
+        role: Role,
+        dialable: bool,
+        lists: ListCompression,
+    ) -> usize {
         let node_id = NodeId::from_u128(id);
         let place = self.places.len();
         let chord_role = match role {
@@ -74,6 +85,7 @@ impl Network {
             trust: Arc::clone(&self.overlay.trust),
             role,
             seed: [u8::try_from(place).expect("few places"); 32],
+            lists,
             limits: Limits::default(),
         };
         let node = Node::new(self.now, setup, chord, MemoryStore::new());

@@ -322,7 +322,7 @@ fn what_comes_on_top_of_the_checks_of_a_link_is_dropped_and_counted() {
     }
     bench.drain();
     assert_eq!(bench.take(link).len(), 256);
-    assert_eq!(bench.node.status(bench.now).counters.overload, 44);
+    assert_eq!(bench.node.status(bench.now).counters.checks_dropped, 44);
 }
 
 #[test]

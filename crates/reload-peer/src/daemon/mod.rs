@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::PeerArgs;
+use crate::cli::{CompressLists, PeerArgs};
 use crate::commands::home_directory;
 use crate::control::{ControlListener, serve};
 use crate::home::{Home, PEERS, STORE};
@@ -128,6 +128,8 @@ fn options(
         first: arguments.first,
         client: arguments.client,
         keylog: arguments.keylog.clone(),
+        lists: CompressLists::of(arguments.compress_lists),
+        requests_per_second: Some(arguments.requests_per_second),
         store: (!arguments.client).then(|| home.path(STORE)),
     })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use reload_chord::{Chord, ChordConfig};
 use reload_net::{Bound, CryptoPool, Settings, TlsIdentity, key_log_from};
-use reload_node::{Limits, Node, Role, Setup, Start};
+use reload_node::{Limits, ListCompression, Node, Role, Setup, Start};
 
 use super::load::Loaded;
 use super::store::open_store;
@@ -29,6 +29,10 @@ pub(crate) struct NodeOptions {
     pub client: bool,
     /// Where TLS secrets go.
     pub keylog: Option<PathBuf>,
+    /// Whether it compresses via lists.
+    pub lists: ListCompression,
+    /// Requests that one node may make here in a second, where not as by default.
+    pub requests_per_second: Option<u32>,
     /// The directory of the stored values; they are kept in memory alone without one.
     pub store: Option<PathBuf>,
 }
@@ -63,7 +67,12 @@ pub(crate) async fn start(
     let bootstrap = options.bootstrap.into_iter();
     let bootstrap = bootstrap.filter(|address| !own.contains(address)).collect();
     let credentials = Arc::new(credentials);
-    let setup = Setup { credentials, configuration, trust, role, seed, limits: Limits::default() };
+    let mut limits = Limits::default();
+    if let Some(most) = options.requests_per_second {
+        limits.requests_per_second = most;
+    }
+    let lists = options.lists;
+    let setup = Setup { credentials, configuration, trust, role, seed, lists, limits };
     let node = Node::new(now(), setup, chord, store);
     let handle = bound.run(node, Start { bootstrap, first: options.first });
     Ok(Running::new(handle, certificate, plain))

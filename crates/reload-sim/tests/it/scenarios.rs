@@ -33,7 +33,16 @@ fn print_failure(scenario: &Scenario, report: &Report) {
 }
 
 fn crashing(seed: u64, pattern: Crashes) -> Scenario {
-    Scenario { seed, peers: 60, at_once: false, loss: 0.05, values: 4, crashes: 12, pattern }
+    Scenario {
+        seed,
+        peers: 60,
+        at_once: false,
+        loss: 0.05,
+        values: 4,
+        crashes: 12,
+        pattern,
+        compressing: false,
+    }
 }
 
 #[test]
@@ -56,7 +65,30 @@ fn sixty_four_peers_join_at_once() {
         values: 1,
         crashes: 0,
         pattern: Crashes::Apart,
+        compressing: false,
     });
+}
+
+// R6940-6.1.2-05
+#[test]
+fn nodes_that_compress_lists_live_with_nodes_that_do_not() {
+    let overlay = Overlay::new();
+    for seed in seeds(300) {
+        let scenario = Scenario {
+            compressing: true,
+            peers: 40,
+            crashes: 4,
+            ..crashing(seed, Crashes::Apart)
+        };
+        let report = scenario.play(&overlay);
+        if !report.faults.is_empty() {
+            print_failure(&scenario, &report);
+        }
+        assert_eq!(report.faults.len(), 0);
+        let (compressed, restored) = report.lists;
+        println!("{compressed} lists compressed, {restored} put back");
+        assert!(restored > 1000 && compressed >= restored, "{compressed}, {restored}");
+    }
 }
 
 /// Plays one seed again: `RELOAD_SIM_SEED=7 cargo test -p reload-sim -- --nocapture replay`.
