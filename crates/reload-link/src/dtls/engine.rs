@@ -88,7 +88,7 @@ impl RtcEngine {
         };
         if role == DtlsRole::Client {
             engine.endpoint.connect(now, PEER, config, None).map_err(refused)?;
-            engine.drain_handshake(now);
+            engine.drain_handshake(false);
         }
         Ok(engine)
     }
@@ -127,7 +127,7 @@ impl RtcEngine {
 
     fn on_flight(&mut self, now: Instant, records: BytesMut) {
         let result = self.endpoint.read(now, PEER, None, records);
-        let alerted = self.drain_handshake(now);
+        let alerted = self.drain_handshake(false);
         match result {
             Ok(events) => self.on_events(now, events),
             Err(Error::ErrAlertFatalOrClose) => self.end("the peer sent a fatal alert".to_owned()),
@@ -140,9 +140,10 @@ impl RtcEngine {
     }
 
     /// Takes what the engine wants to send. An alert among it means that the engine has given up.
-    fn drain_handshake(&mut self, now: Instant) -> Option<u8> {
-        let mut alert = None;
+    fn drain_handshake(&mut self, again: bool) -> Option<u8> {
+        let (mut alert, mut sent) = (None, false);
         while let Some(transmit) = self.endpoint.poll_transmit() {
+            sent = true;
             for record in Records::of(&transmit.message) {
                 match record.plain_alert() {
                     Some((FATAL, description)) => alert = Some(description),
@@ -153,7 +154,11 @@ impl RtcEngine {
             self.transmits.push_back(transmit.message.freeze());
         }
         if let Phase::Handshaking(handshake) = &mut self.phase {
-            handshake.resend.follow(self.endpoint.poll_timeout(&PEER), now);
+            let armed = self.endpoint.poll_timeout(&PEER);
+            match sent || again {
+                true => handshake.resend.follow(armed, again),
+                false => handshake.resend.armed = armed,
+            }
         }
         alert
     }
@@ -287,7 +292,7 @@ impl DtlsEngine for RtcEngine {
         }
         if handshake.resend.due(now) {
             let result = self.endpoint.handle_timeout(PEER, now);
-            let alerted = self.drain_handshake(now);
+            let alerted = self.drain_handshake(true);
             if result.is_err() || alerted.is_some() {
                 self.end("the peer has not answered the handshake".to_owned());
             }
@@ -343,13 +348,10 @@ struct Resend {
 }
 
 impl Resend {
-    /// Follows the engine's timer. It moves with each flight that is sent: a new one, or the same again.
-    fn follow(&mut self, armed: Option<Instant>, now: Instant) {
-        if armed != self.armed {
-            let again = self.armed.is_some_and(|at| at <= now) && armed.is_some();
-            self.tries = if again { self.tries + 1 } else { 0 };
-            self.armed = armed;
-        }
+    /// Follows the engine's timer, after a flight was sent: a new one or, `again`, the same.
+    fn follow(&mut self, armed: Option<Instant>, again: bool) {
+        self.tries = if again { self.tries + 1 } else { 0 };
+        self.armed = armed;
     }
 
     fn at(&self) -> Option<Instant> {

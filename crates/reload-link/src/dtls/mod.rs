@@ -8,6 +8,8 @@ mod error;
 mod hello;
 mod identity;
 mod keylog;
+#[cfg(feature = "openssl")]
+mod openssl;
 mod provider;
 mod record;
 
@@ -19,6 +21,8 @@ use bytes::Bytes;
 pub use error::DtlsError;
 pub use hello::{Hello, HelloGate, Proven, is_client_hello};
 pub use identity::{DtlsIdentity, KeyLog};
+#[cfg(feature = "openssl")]
+pub use openssl::openssl_dtls;
 
 /// One DTLS association, without I/O. Drain [`poll_transmit`](Self::poll_transmit) and
 /// [`poll_event`](Self::poll_event) after every call.

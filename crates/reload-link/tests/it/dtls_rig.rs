@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType};
 use reload_link::{
     CertificateCheck, DtlsEngine, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings, dtls_with,
 };
@@ -32,6 +32,7 @@ pub(crate) struct Leaf {
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer }
@@ -51,6 +52,7 @@ impl Authority {
             Kind::Rsa => KeyPair::from_pem(include_str!("keys/rsa.pem")).unwrap(),
         };
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "node");
         let uri = "reload://0123456789abcdef0123456789abcdef@example.org/";
         params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -198,10 +200,12 @@ impl End {
     }
 
     pub(crate) fn data(&self) -> Vec<&[u8]> {
-        let data = |event| match event {
-            &DtlsEvent::Data(ref data) => Some(&data[..]),
-            _ => None,
-        };
+        fn data(event: &DtlsEvent) -> Option<&[u8]> {
+            match event {
+                DtlsEvent::Data(data) => Some(data),
+                _ => None,
+            }
+        }
         self.events.iter().filter_map(data).collect()
     }
 
