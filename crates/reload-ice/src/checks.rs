@@ -10,6 +10,7 @@ use is::{
     Candidate, CandidateKind, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol,
 };
 use reload_wire::CandType;
+use stun_types::attribute::Fingerprint;
 
 use crate::IceTransmit;
 use crate::candidates::RemoteCandidate;
@@ -25,9 +26,8 @@ pub(crate) struct Checks {
     remotes: BTreeSet<SocketAddr>,
     mapped: BTreeSet<SocketAddr>,
     strangers: Strangers,
+    /// When the agent has something to do; at once if there is none.
     wake: Option<Instant>,
-    /// What the agent nominated last.
-    nominated: Option<Ends>,
 }
 
 impl Checks {
@@ -47,7 +47,6 @@ impl Checks {
             mapped: BTreeSet::new(),
             strangers: Strangers { left: MOST_STRANGERS, last: None },
             wake: None,
-            nominated: None,
         }
     }
 
@@ -66,6 +65,7 @@ impl Checks {
             }
         };
         let priority = self.agent.add_local_candidate(candidate.ok()?)?.prio();
+        self.wake = None;
         self.mapped.insert(address);
         if matches!(kind, CandType::Host | CandType::Relay) {
             self.bases.insert(address);
@@ -83,14 +83,15 @@ impl Checks {
         for it in &lost {
             self.agent.invalidate_candidate(it);
         }
+        self.wake = None;
         self.bases.remove(&base);
         self.paths.forget(base);
-        self.nominated = self.nominated.filter(|it| it.0 != base);
     }
 
     /// The other side is known: pairs are formed.
     pub(crate) fn set_remote(&mut self, credentials: IceCreds, candidates: &[RemoteCandidate]) {
         self.agent.set_remote_credentials(credentials);
+        self.wake = None;
         for it in candidates {
             self.remotes.insert(it.address);
             let kind = match it.kind {
@@ -114,6 +115,9 @@ impl Checks {
 
     fn is_authentic(&self, ends: Ends, message: &StunMessage<'_>, datagram: &[u8]) -> bool {
         let asks = message.is_binding_request();
+        if !has_fingerprint(datagram) {
+            return false;
+        }
         let fits = asks || check_id(datagram).is_some_and(|id| self.paths.expects(ends, id));
         fits && self.agent.accepts_message(message)
     }
@@ -180,7 +184,6 @@ impl Checks {
         }
         while let Some(event) = self.agent.poll_event() {
             if let IceAgentEvent::NominatedSend { source, destination, .. } = event {
-                self.nominated = Some((source, destination));
                 self.paths.nominate(now, (source, destination));
             }
         }
@@ -198,6 +201,15 @@ impl Checks {
     pub(crate) fn is_base(&self, address: SocketAddr) -> bool {
         self.bases.contains(&address)
     }
+}
+
+/// Whether the message ends with a right FINGERPRINT (RFC 8445 section 7.1, RFC 8489 section 14.7).
+fn has_fingerprint(datagram: &[u8]) -> bool {
+    let Some((rest, [0x80, 0x28, 0, 4, value @ ..])) = datagram.split_last_chunk::<8>() else {
+        return false;
+    };
+    let crc = u32::from_be_bytes(Fingerprint::compute(&[rest])) ^ FINGERPRINT_XOR;
+    crc.to_be_bytes() == *value
 }
 
 fn check_id(datagram: &[u8]) -> Option<CheckId> {
@@ -229,6 +241,7 @@ impl Strangers {
     }
 }
 
+const FINGERPRINT_XOR: u32 = 0x5354_554e; // RFC 8489 section 14.7
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 const MOST_PAIRS: usize = 100; // RFC 8445 section 6.1.2.5
 const MOST_STRANGERS: u32 = 24; // each of their candidates may look different behind NATs

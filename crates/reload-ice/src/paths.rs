@@ -33,6 +33,8 @@ pub(crate) struct Paths {
     paths: BTreeMap<Ends, Path>,
     checks: VecDeque<(CheckId, Ends, Instant)>,
     current: Option<Ends>,
+    last_answer: Option<Instant>,
+    last_sign: Option<Instant>,
 }
 
 impl Paths {
@@ -58,6 +60,7 @@ impl Paths {
     pub(crate) fn on_answer(&mut self, now: Instant, id: CheckId, mapped: Option<SocketAddr>) {
         let Some(at) = self.checks.iter().position(|it| it.0 == id) else { return };
         let Some((_, ends, sent)) = self.checks.remove(at) else { return };
+        (self.last_answer, self.last_sign) = (Some(now), Some(now));
         self.checks.retain(|it| it.1 != ends || it.2 > sent || it.2 + CHECK_LIFETIME > now);
         let mut later = self.checks.iter().filter(|it| it.1 == ends && it.2 > sent).map(|it| it.2);
         let (silent_since, more) = (later.next(), later.count());
@@ -72,6 +75,7 @@ impl Paths {
 
     /// An authentic check of the other side.
     pub(crate) fn on_request(&mut self, now: Instant, ends: Ends) {
+        self.last_sign = Some(now);
         if let Some(path) = self.entry(ends) {
             path.last_request = Some(now);
         }
@@ -136,9 +140,7 @@ impl Paths {
 
     /// Until when the other side consents (RFC 7675 section 5.1), by its answers and its own checks.
     pub(crate) fn consent(&self) -> Option<Instant> {
-        let answer = self.paths.values().filter_map(|it| it.last_answer).max()?;
-        let sign = self.paths.values().filter_map(Path::last_sign).max()?;
-        Some((answer + ANSWER_CONSENT).min(sign + SIGN_CONSENT))
+        Some((self.last_answer? + ANSWER_CONSENT).min(self.last_sign? + SIGN_CONSENT))
     }
 
     fn entry(&mut self, ends: Ends) -> Option<&mut Path> {

@@ -208,7 +208,7 @@ impl Net {
     /// A site sends: through its NAT.
     pub(crate) fn send(&mut self, i: usize, from: SocketAddr, to: SocketAddr, data: Vec<u8>) {
         let site = &mut self.sites[i];
-        if site.cut || (self.loss > 0.0 && self.random.random_bool(self.loss)) {
+        if site.cut {
             return;
         }
         let from = match site.nat.kind {
@@ -219,6 +219,9 @@ impl Net {
     }
 
     pub(crate) fn fly(&mut self, from: SocketAddr, to: SocketAddr, data: Vec<u8>) {
+        if self.loss > 0.0 && self.random.random_bool(self.loss) {
+            return;
+        }
         self.count += 1;
         let at = self.now + DELAY;
         self.flying.push(Reverse(Flying { at, number: self.count, from, to, data }));
@@ -244,9 +247,6 @@ impl Net {
     }
 
     fn deliver_to_site(&mut self, it: &Flying) {
-        if self.loss > 0.0 && self.random.random_bool(self.loss) {
-            return;
-        }
         for site in self.sites.iter_mut().filter(|it| !it.cut) {
             let local = match site.nat.kind {
                 NatKind::Open => Some(it.to).filter(|it| site.hosts.contains(it)),

@@ -19,7 +19,7 @@ fn capture() -> Vec<(usize, SocketAddr, SocketAddr, Vec<u8>)> {
         let candidates = net.sites[from].candidates.clone();
         net.sites[to].session.set_remote(now, credentials, &candidates);
     }
-    for _ in 0..40 {
+    for _ in 0..200 {
         net.now += Duration::from_millis(50);
         for i in 0..2 {
             let now = net.now;
