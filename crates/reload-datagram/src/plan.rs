@@ -14,6 +14,7 @@ use crate::endpoint::Endpoint;
 use crate::ice_link::IceLink;
 use crate::link::{Link, Path};
 use crate::output::{EndpointOutput, SocketId};
+use crate::sockets::unspecified;
 
 /// For the driver to open a socket.
 const SOCKET_TIME: Duration = Duration::from_secs(5);
@@ -120,7 +121,7 @@ impl Endpoint {
     /// The socket of a link has its first addresses, or others.
     fn on_moved(&mut self, now: Now, id: LinkId, addresses: &[SocketAddr]) {
         let Some(mut link) = self.links.remove(&id) else { return };
-        match &link.path {
+        match &mut link.path {
             Path::Opening(gathering) => {
                 let gathering = gathering.clone();
                 self.begin_gathering(now, &mut link, &gathering);
@@ -130,6 +131,7 @@ impl Endpoint {
                 let ours = direct.local;
                 let kept = addresses.iter().any(|address| address.ip() == ours);
                 if !kept && !ours.is_unspecified() {
+                    direct.local = unspecified(direct.remote); // for its goodbye
                     link.lose(now, &mut self.shared, &format!("our address {ours} is gone"));
                 }
             }

@@ -1,0 +1,226 @@
+//! Links with ICE, through NATs, and when the path changes under them.
+
+use bytes::Bytes;
+use reload_node::{LinkId, LinkPurpose};
+use reload_wire::{CandType, OverlayLinkType};
+
+use crate::nat::Kind;
+use crate::world::{MS, SECOND, World, message, missing};
+
+fn is_up(world: &World, hosts: [usize; 2], link: LinkId) -> bool {
+    hosts.iter().all(|host| world.hosts[*host].up.contains(&link))
+}
+
+/// Two hosts with an ICE link, the first having sent the Attach.
+fn linked(world: &mut World, hosts: [usize; 2]) -> LinkId {
+    let link = world.attach(hosts[0], hosts[1], 7);
+    world.run_until(15 * SECOND, |world| is_up(world, hosts, link));
+    link
+}
+
+// R6940-6.6.4-01 R6940-6.5.1.13-01 R6940-6.5.1.13-02
+#[test]
+fn the_side_that_answered_the_attach_says_hello_and_messages_pass() {
+    let mut world = World::new(50);
+    let hosts = [world.host(), world.host()];
+    world.capture = Some(Vec::new());
+    let link = linked(&mut world, hosts);
+    let answerer = world.hosts[hosts[1]].address();
+    let capture = world.capture.take().unwrap();
+    let hellos: Vec<_> = capture.iter().filter(|it| reload_link::is_client_hello(&it.2)).collect();
+    assert!(!hellos.is_empty() && hellos.iter().all(|it| it.0 == answerer));
+    let now = world.now;
+    world.hosts[hosts[0]].send(now, link, message(1));
+    world.hosts[hosts[1]].send(now, link, message(2));
+    world.run(SECOND);
+    assert_eq!(world.hosts[hosts[1]].messages[&link], [message(1)]);
+    assert_eq!(world.hosts[hosts[0]].messages[&link], [message(2)]);
+    let status = &world.hosts[hosts[0]].endpoint.links(world.now)[0];
+    assert_eq!(status.link_type, OverlayLinkType::DTLS_UDP_SR);
+    assert_eq!(status.kinds, Some((CandType::Host, CandType::Host)));
+    assert_eq!(status.remote, Some(answerer));
+}
+
+// R6940-6.5.1.3-01
+#[test]
+fn homes_behind_nats_reach_each_other() {
+    let kinds = [Kind::FullCone, Kind::AddressRestricted, Kind::PortRestricted];
+    for (ours, theirs) in kinds.iter().flat_map(|ours| kinds.iter().map(move |it| (*ours, *it))) {
+        let mut world = World::new(51);
+        let server = world.host();
+        let stun = [world.hosts[server].address()];
+        let hosts = [world.home(ours, &stun), world.home(theirs, &stun)];
+        let link = linked(&mut world, hosts);
+        let now = world.now;
+        world.hosts[hosts[0]].send(now, link, message(1));
+        world.run(SECOND);
+        assert_eq!(world.hosts[hosts[1]].messages[&link], [message(1)], "{ours:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn homes_behind_symmetric_nats_without_a_relay_are_told_what_was_tried() {
+    let mut world = World::new(52);
+    let server = world.host();
+    let stun = [world.hosts[server].address()];
+    let hosts = [world.home(Kind::Symmetric, &stun), world.home(Kind::Symmetric, &stun)];
+    let link = world.attach(hosts[0], hosts[1], 7);
+    world.run(60 * SECOND);
+    for host in hosts {
+        let reason = &world.hosts[host].down[&link];
+        assert!(reason.contains("198.51.100."), "{reason}");
+        assert!(world.hosts[host].endpoint.links(world.now).is_empty());
+    }
+}
+
+// R6940-6.6.3-01
+#[test]
+fn a_thousand_messages_each_way_arrive_over_a_bad_path() {
+    let mut world = World::new(53);
+    (world.loss, world.delay, world.jitter) = (10, 30 * MS, 20 * MS);
+    let server = world.host();
+    let stun = [world.hosts[server].address()];
+    let hosts =
+        [world.home(Kind::PortRestricted, &stun), world.home(Kind::AddressRestricted, &stun)];
+    let link = linked(&mut world, hosts);
+    for number in 0..1000 {
+        let now = world.now;
+        for host in hosts {
+            world.hosts[host].send(now, link, message(number));
+        }
+        world.run(20 * MS);
+    }
+    world.run(30 * SECOND);
+    for host in hosts {
+        assert!(world.hosts[host].down.is_empty());
+        assert!(
+            world.hosts[host].unacknowledged.is_empty(),
+            "{:?}",
+            world.hosts[host].endpoint.links(world.now)
+        );
+        assert_eq!(missing(&world.hosts[host].messages[&link], 1000), [0_u32; 0]);
+    }
+}
+
+/// Sends a message a side each 100 ms for 40 s while `change` happens after 5 s; all must arrive, and
+/// from 10 s after the change on without delay.
+fn survives(mut world: World, hosts: [usize; 2], change: impl FnOnce(&mut World)) {
+    let link = linked(&mut world, hosts);
+    let mut change = Some(change);
+    for number in 0..400 {
+        if number == 50 {
+            change.take().unwrap()(&mut world);
+        }
+        let now = world.now;
+        for host in hosts {
+            world.hosts[host].send(now, link, message(number));
+        }
+        world.run(100 * MS);
+        if number == 150 {
+            for host in hosts {
+                let came = &world.hosts[host].messages[&link];
+                assert!(came.contains(&message(148)), "10 s later: {:?}", missing(came, 150));
+            }
+        }
+    }
+    world.run(10 * SECOND);
+    for host in hosts {
+        assert_eq!(missing(&world.hosts[host].messages[&link], 400), [0_u32; 0]);
+        assert!(world.hosts[host].down.is_empty(), "{:?}", world.hosts[host].down);
+        assert!(!world.hosts[host].failing.contains(&link));
+    }
+}
+
+#[test]
+fn a_nat_that_changes_its_mapping_costs_ten_seconds_at_most_and_no_message() {
+    for flushed in [0, 1] {
+        let mut world = World::new(54);
+        let server = world.host();
+        let stun = [world.hosts[server].address()];
+        let hosts = [world.home(Kind::PortRestricted, &stun), world.host()];
+        let hosts = if flushed == 0 { hosts } else { [hosts[1], hosts[0]] };
+        survives(world, hosts, |world| world.nats[0].flush());
+    }
+}
+
+#[test]
+fn a_host_that_changes_its_address_costs_ten_seconds_at_most_and_no_message() {
+    for moving in [0, 1] {
+        let mut world = World::new(55);
+        let hosts = [world.host(), world.host()];
+        survives(world, hosts, |world| {
+            let now = world.now;
+            world.hosts[hosts[moving]].move_to(now, [192, 0, 2, 77].into());
+        });
+    }
+}
+
+#[test]
+fn a_peer_that_is_gone_is_failing_soon_and_down_later_on_an_idle_link_too() {
+    let mut world = World::new(56);
+    let hosts = [world.host(), world.host()];
+    let link = linked(&mut world, hosts);
+    world.cut = Some((world.hosts[hosts[0]].ip, world.hosts[hosts[1]].ip));
+    world.run_until(45 * SECOND, |world| {
+        let host = &world.hosts[hosts[0]];
+        host.failing.contains(&link) || host.down.contains_key(&link)
+    });
+    world.run_until(60 * SECOND, |world| world.hosts[hosts[0]].down.contains_key(&link));
+}
+
+// R6940-6.5.1.10.3-01
+#[test]
+fn an_idle_link_is_kept_alive_by_stun() {
+    let mut world = World::new(57);
+    let hosts = [world.host(), world.host()];
+    let link = linked(&mut world, hosts);
+    world.capture = Some(Vec::new());
+    world.run(300 * SECOND);
+    assert!(is_up(&world, hosts, link));
+    let capture = world.capture.take().unwrap();
+    assert!(capture.len() >= 20);
+    assert!(capture.iter().all(|it| it.2[0] < 4), "STUN only");
+}
+
+// R6940-6.5.2-01
+#[test]
+fn an_application_link_has_its_own_socket_and_carries_datagrams_as_they_are() {
+    let mut world = World::new(58);
+    let hosts = [world.host(), world.host()];
+    let overlay = linked(&mut world, hosts);
+    let pipe = world.attach_for(hosts[0], hosts[1], 8, LinkPurpose::Application(61_443));
+    world.run_until(15 * SECOND, |world| is_up(world, hosts, pipe));
+    assert_eq!(world.hosts[hosts[0]].sockets.len(), 2);
+    let now = world.now;
+    world.hosts[hosts[0]].send(now, pipe, Bytes::from_static(b"a datagram"));
+    world.hosts[hosts[1]].send(now, overlay, message(1));
+    world.run(SECOND);
+    assert_eq!(world.hosts[hosts[1]].datagrams[&pipe], ["a datagram"]);
+    assert_eq!(world.hosts[hosts[0]].messages[&overlay], [message(1)]);
+    let now = world.now;
+    world.hosts[hosts[0]].endpoint.close(now, pipe);
+    world.hosts[hosts[0]].drain(now);
+    world.run(SECOND);
+    assert!(world.hosts[hosts[1]].down.contains_key(&pipe));
+    assert!(hosts.iter().all(|host| world.hosts[*host].sockets.len() == 1));
+    assert!(is_up(&world, hosts, overlay));
+}
+
+#[test]
+fn many_links_share_the_overlay_socket() {
+    let mut world = World::new(59);
+    let ours = world.host();
+    let others: Vec<usize> = (0..8).map(|_| world.host()).collect();
+    for (number, other) in (0..).zip(&others) {
+        let link = world.attach(ours, *other, number);
+        world.run_until(15 * SECOND, |world| is_up(world, [ours, *other], link));
+    }
+    assert_eq!(world.hosts[ours].up.len(), 8);
+    assert_eq!(world.hosts[ours].sockets.len(), 1);
+    let now = world.now;
+    for (number, other) in (0..).zip(&others) {
+        world.hosts[*other].send(now, LinkId::planned(number), message(1));
+    }
+    world.run(SECOND);
+    assert!((0..8).all(|it| world.hosts[ours].messages[&LinkId::planned(it)] == [message(1)]));
+}

@@ -1,0 +1,11 @@
+//! Endpoints over a virtual network, in virtual time, with real certificates and real DTLS.
+
+mod accept;
+mod certificates;
+mod hosts;
+mod ice;
+mod nat;
+mod no_ice;
+mod refusals;
+mod stun;
+mod world;
