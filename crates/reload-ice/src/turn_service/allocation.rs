@@ -14,7 +14,6 @@ use super::RelaySocket;
 pub(crate) struct Allocation {
     pub(crate) user: String,
     pub(crate) socket: RelaySocket,
-    pub(crate) relayed: SocketAddr,
     pub(crate) expires: Instant,
     /// The request that made it and its answer, for when that is lost (RFC 8656 section 7.2).
     pub(crate) made_by: (TransactionId, Bytes),
@@ -41,12 +40,11 @@ impl Allocation {
     pub(crate) fn new(
         user: String,
         socket: RelaySocket,
-        relayed: SocketAddr,
         expires: Instant,
         made_by: (TransactionId, Bytes),
     ) -> Self {
         let (permissions, channels) = (BTreeMap::new(), BTreeMap::new());
-        Self { user, socket, relayed, expires, made_by, permissions, channels }
+        Self { user, socket, expires, made_by, permissions, channels }
     }
 
     /// Installs or refreshes permissions, all or none; `false` if that were too many.
@@ -107,9 +105,8 @@ mod tests {
     #[allow(clippy::disallowed_methods)]
     fn allocation() -> (Instant, Allocation, SocketAddr, SocketAddr) {
         let now = Instant::now();
-        let relayed = "192.0.2.1:1".parse().unwrap();
         let made_by = (TransactionId::from(1), Bytes::new());
-        let it = Allocation::new("user".into(), RelaySocket(1), relayed, now, made_by);
+        let it = Allocation::new("user".into(), RelaySocket(1), now, made_by);
         (now, it, "198.51.100.1:1".parse().unwrap(), "198.51.100.2:1".parse().unwrap())
     }
 

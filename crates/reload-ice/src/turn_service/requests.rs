@@ -48,12 +48,12 @@ impl TurnService {
             let mapped = XorMappedAddress::new(it.client, id);
             reply::success(&self.users, &it.user, &request, &[&relayed, &lifetime, &mapped])
         });
-        let (Some(address), Some(answer)) = (address, answer) else {
+        let Some(answer) = answer else {
             self.outputs.push_back(TurnOutput::CloseSocket(socket));
             return self.refuse(it.client, &it.user, &request, ErrorCode::INSUFFICIENT_CAPACITY);
         };
         let (expires, made_by) = (now + it.lifetime, (id, answer.clone()));
-        let made = Allocation::new(it.user, socket, plain(address), expires, made_by);
+        let made = Allocation::new(it.user, socket, expires, made_by);
         self.allocations.insert(it.client, made);
         self.clients.insert(socket, it.client);
         self.outputs.push_back(TurnOutput::ToClient { remote: it.client, data: answer });

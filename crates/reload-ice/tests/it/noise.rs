@@ -84,7 +84,8 @@ fn twenty_thousand_mutated_datagrams_neither_stop_the_checks_nor_move_the_pair()
     for i in 0..2 {
         let pair = net.sites[i].session.selected().unwrap();
         assert_eq!(pair.remote, net.sites[1 - i].hosts[0]);
-        assert_eq!(net.sites[i].session.report().remote.len(), 1, "no forged candidate");
+        let remote = net.sites[i].session.report().remote;
+        assert_eq!(remote.len(), 2, "host and relayed, none forged");
     }
     net.exchange_data(b"\x16 after the noise");
 }

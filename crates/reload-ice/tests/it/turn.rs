@@ -192,13 +192,11 @@ fn an_allocation_relays_both_ways_with_permission_only() {
 #[test]
 fn a_repeated_request_gets_the_same_answer_and_another_one_a_mismatch() {
     let mut rig = Rig::new(TurnQuotas::default());
-    rig.nonce = {
-        rig.allocate(client(2));
-        rig.nonce.clone()
-    };
-    assert_eq!(rig.allocate(client(1)), ErrorCode::UNAUTHORIZED.min(0));
-    let request = rig.build(REFRESH, "user", &[]);
-    assert!(rig.hand(client(1), &request).is_some());
+    assert_eq!(rig.ask(client(1), REFRESH, &[]), ErrorCode::ALLOCATION_MISMATCH); // tells the nonce
+    let request = rig.build(ALLOCATE, "user", &[udp()]);
+    let first = rig.hand(client(1), &request).unwrap();
+    assert_eq!(rig.hand(client(1), &request), Some(first));
+    assert_eq!(rig.sockets.len(), 1);
     assert_eq!(rig.allocate(client(1)), ErrorCode::ALLOCATION_MISMATCH);
 }
 
