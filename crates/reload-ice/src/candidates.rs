@@ -42,7 +42,12 @@ impl LocalCandidate {
 pub(crate) struct Foundations(Vec<(CandType, IpAddr, Option<IpAddr>)>);
 
 impl Foundations {
-    pub(crate) fn of(&mut self, kind: CandType, base: SocketAddr, server: Option<IpAddr>) -> String {
+    pub(crate) fn of(
+        &mut self,
+        kind: CandType,
+        base: SocketAddr,
+        server: Option<IpAddr>,
+    ) -> String {
         let key = (kind, base.ip(), server);
         let known = self.0.iter().position(|it| *it == key);
         let at = known.unwrap_or_else(|| {
@@ -159,8 +164,7 @@ mod tests {
 
     #[test]
     fn the_best_twenty_stay_once_each() {
-        let mut all: Vec<_> =
-            (1..=60).map(|n| remote(&format!("192.0.2.{n}:1"), n)).collect();
+        let mut all: Vec<_> = (1..=60).map(|n| remote(&format!("192.0.2.{n}:1"), n)).collect();
         all.push(remote("192.0.2.60:1", 7));
         all.push(remote("192.0.2.1:1", u32::MAX));
         let found = usable_of(&all, &["192.0.2.200:1"]);

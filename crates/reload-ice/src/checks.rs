@@ -45,7 +45,7 @@ impl Checks {
             bases: BTreeSet::new(),
             remotes: BTreeSet::new(),
             mapped: BTreeSet::new(),
-            strangers: Strangers { left: MOST_STRANGERS, last: None },
+            strangers: Strangers { left: MOST_STRANGERS, ever: 0, last: None },
             wake: None,
         }
     }
@@ -220,6 +220,7 @@ fn check_id(datagram: &[u8]) -> Option<CheckId> {
 #[derive(Debug)]
 struct Strangers {
     left: u32,
+    ever: u32,
     last: Option<Instant>,
 }
 
@@ -235,8 +236,9 @@ impl Strangers {
         if self.left == MOST_STRANGERS {
             self.last = Some(now.max(last));
         }
-        let admitted = self.left > 0;
+        let admitted = self.left > 0 && self.ever < MOST_STRANGERS_EVER;
         self.left = self.left.saturating_sub(1);
+        self.ever += u32::from(admitted);
         admitted
     }
 }
@@ -246,7 +248,8 @@ const BINDING_REQUEST: [u8; 2] = [0, 1];
 const MOST_PAIRS: usize = 100; // RFC 8445 section 6.1.2.5
 const MOST_STRANGERS: u32 = 24; // each of their candidates may look different behind NATs
 const STRANGER_EVERY: Duration = Duration::from_secs(15); // a NAT that forgets does so more rarely
-const MOST_MAPPED: usize = 64;
+const MOST_STRANGERS_EVER: u32 = 512; // the agent keeps them; then the link ends at the next change
+const MOST_MAPPED: usize = 256; // the same for our own side
 const MOST_ROUNDS: usize = 160; // the agent queues up to 100 requests and takes one a call
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const FIRST_TIMEOUT: Duration = Duration::from_millis(250);
@@ -262,7 +265,7 @@ mod tests {
     #[allow(clippy::disallowed_methods)]
     fn strangers_are_admitted_up_to_a_bound_and_then_slowly() {
         let start = Instant::now();
-        let mut strangers = Strangers { left: MOST_STRANGERS, last: None };
+        let mut strangers = Strangers { left: MOST_STRANGERS, ever: 0, last: None };
         let admitted = (0..100).filter(|_| strangers.admit(start)).count();
         assert_eq!(admitted, 24);
         assert!(!strangers.admit(start + Duration::from_secs(14)));
@@ -270,5 +273,8 @@ mod tests {
         assert!(!strangers.admit(start + Duration::from_secs(15)));
         let later = start + Duration::from_secs(3600);
         assert_eq!((0..100).filter(|_| strangers.admit(later)).count(), 24);
+        let hours = (0..1000).map(|hour| start + Duration::from_secs(3600 * (hour + 2)));
+        let more = hours.filter(|now| strangers.admit(*now)).count();
+        assert_eq!(more, 512 - 24 - 1 - 24, "not for ever");
     }
 }

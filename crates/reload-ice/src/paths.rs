@@ -69,7 +69,8 @@ impl Paths {
         path.round_trip = Some(now.saturating_duration_since(sent));
         path.mapped = mapped.or(path.mapped);
         path.last_answer = Some(now);
-        path.unanswered = u32::try_from(more).unwrap_or(u32::MAX) + u32::from(silent_since.is_some());
+        path.unanswered =
+            u32::try_from(more).unwrap_or(u32::MAX) + u32::from(silent_since.is_some());
         path.silent_since = silent_since;
     }
 

@@ -183,7 +183,8 @@ enum AllocationState {
 enum Permission {
     Asked,
     Granted,
-    Refused,
+    /// Until then.
+    Refused(Duration),
 }
 
 impl Allocation {
@@ -245,7 +246,7 @@ impl Allocation {
         out: &mut VecDeque<IceTransmit>,
     ) {
         match self.permission(since, peer.ip()) {
-            Permission::Refused => (),
+            Permission::Refused(_) => (),
             Permission::Asked => {
                 self.waiting.push_back((peer, data));
                 if self.waiting.len() > MOST_WAITING {
@@ -264,17 +265,19 @@ impl Allocation {
     }
 
     fn permission(&mut self, since: Duration, peer: IpAddr) -> Permission {
+        self.peers.retain(|_, it| !matches!(it, Permission::Refused(until) if *until <= since));
         if let Some(known) = self.peers.get(&peer) {
             return *known;
         }
+        let refused = Permission::Refused(since + REFUSED_TIME);
         if self.peers.len() >= MOST_PERMISSIONS {
-            return Permission::Refused;
+            return refused;
         }
         let asked = self.client.create_permission(TransportType::Udp, peer, instant(since));
         let state = match asked {
             Ok(()) => Permission::Asked,
             Err(CreatePermissionError::AlreadyExists) => Permission::Granted,
-            Err(_) => Permission::Refused,
+            Err(_) => refused,
         };
         self.peers.insert(peer, state);
         state
@@ -347,7 +350,7 @@ impl Allocation {
                 }
             }
             TurnEvent::PermissionCreateFailed(_, peer) => {
-                self.peers.insert(peer, Permission::Refused);
+                self.peers.insert(peer, Permission::Refused(since + REFUSED_TIME));
                 self.waiting.retain(|(it, _)| it.ip() != peer);
             }
             TurnEvent::ChannelCreateFailed(_, peer) => {
@@ -366,6 +369,7 @@ fn instant(since: Duration) -> turn_client_proto::types::Instant {
 /// The most allocations of one socket.
 pub(crate) const MOST_ALLOCATIONS: usize = 8;
 const MOST_PERMISSIONS: usize = 128; // addresses; each is refreshed every 4 min by the library
+const REFUSED_TIME: Duration = Duration::from_secs(30); // the server is not asked again before
 const MOST_CHANNELS: usize = 64;
 const MOST_WAITING: usize = 16; // a few checks and a flight of DTLS
 const CHANNEL_AFTER: u32 = 8; // datagrams: checks alone do not get there soon

@@ -46,9 +46,13 @@ enum Phase {
     Gathering,
     /// Our candidates are told, theirs have not come.
     Waiting,
-    Checking { until: Instant },
+    Checking {
+        until: Instant,
+    },
     /// `settle`: when candidates that are of no use are freed (section 6.5.1.10.2).
-    Selected { settle: Option<Instant> },
+    Selected {
+        settle: Option<Instant>,
+    },
     Over,
 }
 
@@ -88,7 +92,12 @@ impl IceSession {
 
     /// The credentials and candidates of the other side have come: checks begin, as soon as gathering
     /// is over. Once a session; later calls do nothing (section 6.5.1.12).
-    pub fn set_remote(&mut self, now: Instant, remote: IceCredentials, candidates: &[IceCandidate]) {
+    pub fn set_remote(
+        &mut self,
+        now: Instant,
+        remote: IceCredentials,
+        candidates: &[IceCandidate],
+    ) {
         if self.remote.is_some() || self.phase == Phase::Over {
             return;
         }
@@ -355,14 +364,7 @@ impl IceSession {
     ) {
         let Some(priority) = self.checks.add_local(kind, address, base) else { return };
         let foundation = self.foundations.of(kind, base, server);
-        self.candidates.push(LocalCandidate {
-            address,
-            base,
-            kind,
-            related,
-            foundation,
-            priority,
-        });
+        self.candidates.push(LocalCandidate { address, base, kind, related, foundation, priority });
     }
 
     fn remove_base(&mut self, base: SocketAddr) {
@@ -422,7 +424,8 @@ impl IceSession {
 
     fn pair(&self, (local, remote): Ends) -> SelectedPair {
         let mapped = self.checks.paths.get((local, remote)).and_then(|it| it.mapped);
-        let relayed = self.candidates.iter().any(|it| it.kind == CandType::Relay && it.base == local);
+        let relayed =
+            self.candidates.iter().any(|it| it.kind == CandType::Relay && it.base == local);
         let local_kind = match mapped {
             _ if relayed => CandType::Relay,
             None => CandType::Host,

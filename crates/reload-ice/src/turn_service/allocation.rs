@@ -50,7 +50,8 @@ impl Allocation {
     /// Installs or refreshes permissions, all or none; `false` if that were too many.
     pub(crate) fn permit(&mut self, now: Instant, peers: &[IpAddr], most: usize) -> bool {
         self.permissions.retain(|_, expires| *expires > now);
-        let mut new: Vec<_> = peers.iter().filter(|it| !self.permissions.contains_key(it)).collect();
+        let mut new: Vec<_> =
+            peers.iter().filter(|it| !self.permissions.contains_key(it)).collect();
         new.sort();
         new.dedup();
         let fits = self.permissions.len() + new.len() <= most;

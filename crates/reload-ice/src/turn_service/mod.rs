@@ -47,6 +47,8 @@ pub struct TurnService {
     waiting: BTreeMap<RelaySocket, Waiting>,
     last_socket: u64,
     outputs: VecDeque<TurnOutput>,
+    /// When the next allocation or user ends.
+    due: Option<Instant>,
 }
 
 /// A socket that relays, by the name the service gave it.
@@ -100,6 +102,7 @@ impl TurnService {
             waiting: BTreeMap::new(),
             last_socket: 0,
             outputs: VecDeque::new(),
+            due: None,
         }
     }
 
@@ -116,6 +119,7 @@ impl TurnService {
         let room = self.users.len() < self.quotas.users || self.users.contains(username);
         if room {
             self.users.add(now, username, password, now + lifetime);
+            self.schedule();
         }
         room
     }
@@ -158,7 +162,10 @@ impl TurnService {
             self.on_channel_data(now, client, datagram);
         } else if let Some(message) = exact(datagram) {
             match message.class() {
-                MessageClass::Request => self.on_request(now, client, &message),
+                MessageClass::Request => {
+                    self.on_request(now, client, &message);
+                    self.schedule();
+                }
                 MessageClass::Indication if message.has_method(SEND) => {
                     self.on_send(now, client, &message);
                 }
@@ -202,8 +209,7 @@ impl TurnService {
     /// When [`TurnService::handle_timeout`] has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        let allocations = self.allocations.values().map(|it| it.expires);
-        allocations.chain(self.users.next_expiry()).min()
+        self.due
     }
 
     /// What to do next.
@@ -240,7 +246,15 @@ impl TurnService {
         }
     }
 
+    fn schedule(&mut self) {
+        let allocations = self.allocations.values().map(|it| it.expires);
+        self.due = allocations.chain(self.users.next_expiry()).min();
+    }
+
     fn expire(&mut self, now: Instant) {
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
         self.users.remove_expired(now);
         let over: Vec<_> = self
             .allocations
@@ -249,6 +263,7 @@ impl TurnService {
             .map(|(client, _)| *client)
             .collect();
         over.into_iter().for_each(|client| self.remove(client));
+        self.schedule();
     }
 
     fn remove(&mut self, client: SocketAddr) {

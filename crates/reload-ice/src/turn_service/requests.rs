@@ -56,6 +56,7 @@ impl TurnService {
         let made = Allocation::new(it.user, socket, expires, made_by);
         self.allocations.insert(it.client, made);
         self.clients.insert(socket, it.client);
+        self.schedule();
         self.outputs.push_back(TurnOutput::ToClient { remote: it.client, data: answer });
     }
 
@@ -68,13 +69,13 @@ impl TurnService {
             Ok(user) => user,
             Err(code) => {
                 let data = reply::challenge(&self.users, now, client, request, code);
-                return self.to_client(client, data);
+                return self.answer(client, data);
             }
         };
         if let Some(unknown) = unknown_attributes(request) {
             let code = ErrorCode::UNKNOWN_ATTRIBUTE;
             let data = reply::refusal(&self.users, &user, request, code, Some(&unknown));
-            return self.to_client(client, data);
+            return self.answer(client, data);
         }
         if method == ALLOCATE {
             return self.on_allocate(now, client, user, request);
@@ -103,7 +104,7 @@ impl TurnService {
         if let Some(it) = self.allocations.get(&client) {
             if it.made_by.0 == request.transaction_id() && it.user == user {
                 let data = it.made_by.1.clone();
-                return self.to_client(client, Some(data));
+                return self.answer(client, Some(data));
             }
             return self.refuse(client, &user, request, ErrorCode::ALLOCATION_MISMATCH);
         }
@@ -173,7 +174,7 @@ impl TurnService {
         let lifetime = if ends { Duration::ZERO } else { self.lifetime(now, user, request) };
         let answer = Lifetime::new(seconds(lifetime));
         let data = reply::success(&self.users, user, request, &[&answer]);
-        self.to_client(client, data);
+        self.answer(client, data);
         if ends {
             self.remove(client);
         } else if let Some(it) = self.allocations.get_mut(&client) {
@@ -202,7 +203,7 @@ impl TurnService {
         }
         self.permit(now, client, &peers)?;
         let data = reply::success(&self.users, user, request, &[]);
-        self.to_client(client, data);
+        self.answer(client, data);
         Ok(())
     }
 
@@ -228,26 +229,17 @@ impl TurnService {
         })?;
         self.permit(now, client, &[peer.ip()])?;
         let data = reply::success(&self.users, user, request, &[]);
-        self.to_client(client, data);
+        self.answer(client, data);
         Ok(())
     }
 
-    fn permit(
-        &mut self,
-        now: Instant,
-        client: SocketAddr,
-        peers: &[IpAddr],
-    ) -> Result<(), u16> {
+    fn permit(&mut self, now: Instant, client: SocketAddr, peers: &[IpAddr]) -> Result<(), u16> {
         let most = self.quotas.permissions;
         let it = self.allocations.get_mut(&client).ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
         it.permit(now, peers, most).then_some(()).ok_or(ErrorCode::INSUFFICIENT_CAPACITY)
     }
 
-    fn peer(
-        &self,
-        attribute: &RawAttribute<'_>,
-        id: TransactionId,
-    ) -> Result<SocketAddr, u16> {
+    fn peer(&self, attribute: &RawAttribute<'_>, id: TransactionId) -> Result<SocketAddr, u16> {
         let peer = XorPeerAddress::from_raw_ref(attribute).map_err(|_| ErrorCode::BAD_REQUEST)?;
         let peer = plain(peer.addr(id));
         if peer.is_ipv4() != self.address.is_ipv4() {
@@ -278,10 +270,10 @@ impl TurnService {
 
     fn refuse(&mut self, client: SocketAddr, user: &str, request: &Message<'_>, code: u16) {
         let data = reply::refusal(&self.users, user, request, code, None);
-        self.to_client(client, data);
+        self.answer(client, data);
     }
 
-    fn to_client(&mut self, remote: SocketAddr, data: Option<Bytes>) {
+    fn answer(&mut self, remote: SocketAddr, data: Option<Bytes>) {
         if let Some(data) = data {
             self.outputs.push_back(TurnOutput::ToClient { remote, data });
         }

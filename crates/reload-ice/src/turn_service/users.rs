@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use is::{DefaultSha1HmacProvider, Sha1HmacProvider};
 use stun_types::attribute::{ErrorCode, MessageIntegrity, Nonce, Realm, Username};
-use stun_types::message::{
-    IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message,
-};
+use stun_types::message::{IntegrityAlgorithm, IntegrityKey, LongTermKeyCredentials, Message};
 use stun_types::prelude::AttributeStaticType;
 
 /// All users, and the secret of the nonces.
@@ -46,8 +44,7 @@ impl Users {
         let (name, realm) = (username.to_owned(), self.realm.clone());
         let credentials = LongTermKeyCredentials::new(name.clone(), password.to_owned(), realm);
         let key = credentials.make_key(IntegrityAlgorithm::Sha1);
-        let (level, filled) =
-            self.users.get(username).map_or((0, now), |it| (it.level, it.filled));
+        let (level, filled) = self.users.get(username).map_or((0, now), |it| (it.level, it.filled));
         self.users.insert(name, User { key, expires, level, filled });
     }
 

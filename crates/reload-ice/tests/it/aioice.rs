@@ -10,7 +10,7 @@ use bytes::Bytes;
 use reload_ice::IceCredentials;
 use reload_wire::{CandType, IceCandidate, OverlayLinkType};
 
-use crate::socket::{Agent, Service, skip, until};
+use crate::socket::{Agent, Service, until};
 
 struct Peer {
     child: Child,
@@ -32,7 +32,8 @@ fn python() -> Option<String> {
     if probe.is_ok_and(|it| it.success()) {
         return Some(python);
     }
-    skip("aioice");
+    // Not even with RELOAD_TEST_TOOLS=require: it is no package of the distribution.
+    eprintln!("skipped: {python} cannot import aioice");
     None
 }
 

@@ -91,8 +91,7 @@ fn coturn_relays_for_one_side_and_for_both() {
         let relayed = agents[0].session.report().local.iter().any(|it| it.kind == CandType::Relay);
         assert!(relayed);
         if both {
-            let kinds: Vec<_> =
-                agents.iter().map(|it| it.session.selected().unwrap()).collect();
+            let kinds: Vec<_> = agents.iter().map(|it| it.session.selected().unwrap()).collect();
             assert!(kinds.iter().all(|it| it.remote_kind != CandType::Host), "{kinds:?}");
         }
         exchange(&mut agents, || ());

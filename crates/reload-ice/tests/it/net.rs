@@ -36,6 +36,7 @@ pub(crate) struct Site {
     pub(crate) lost: Option<Instant>,
     pub(crate) failed: Option<Vec<String>>,
     pub(crate) received: Vec<Bytes>,
+    pub(crate) sent: Vec<Bytes>,
     /// Nothing passes to or from it.
     pub(crate) cut: bool,
 }
@@ -165,6 +166,8 @@ impl Net {
         for i in 0..self.sites.len() {
             while let Some(it) = self.sites[i].session.poll_transmit() {
                 assert!(self.sites[i].hosts.contains(&it.local), "{} is not ours", it.local);
+                self.sites[i].sent.push(it.data.clone());
+                self.sites[i].sent.truncate(1000);
                 self.send(i, it.local, it.remote, it.data.to_vec());
             }
             while let Some(event) = self.sites[i].session.poll_event() {
@@ -311,6 +314,7 @@ fn site(now: Instant, plan: &Plan, i: usize) -> Site {
         lost: None,
         failed: None,
         received: Vec::new(),
+        sent: Vec::new(),
         cut: false,
     }
 }

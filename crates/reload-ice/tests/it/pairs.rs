@@ -36,6 +36,29 @@ fn each_pair_of_nats_gets_through_as_theory_says() {
     }
 }
 
+// R6940-6.5.1.9-01 R6940-6.5.1.9-02 R6940-6.5.1.8-01
+#[test]
+fn the_offerer_controls_and_nominates_and_each_check_says_its_role() {
+    let mut net = Net::new(&Plan::new(PortRestricted, Open));
+    net.connect();
+    net.run_for(Duration::from_secs(10));
+    let has = |data: &[u8], kind: u16| {
+        let message = stun_types::message::Message::from_bytes(data).unwrap();
+        message.has_attribute(kind.into())
+    };
+    let (controlled, controlling, use_candidate) = (0x8029, 0x802a, 0x25); // RFC 8445 section 16.1
+    for (i, [role, other]) in
+        [[controlling, controlled], [controlled, controlling]].iter().enumerate()
+    {
+        let checks: Vec<_> =
+            net.sites[i].sent.iter().filter(|it| it.starts_with(&[0, 1])).collect();
+        let checks: Vec<_> = checks.into_iter().filter(|it| has(it, 6)).collect(); // USERNAME
+        assert!(checks.len() > 3);
+        assert!(checks.iter().all(|it| has(it, *role) && !has(it, *other) && has(it, 0x24)));
+        assert_eq!(checks.iter().any(|it| has(it, use_candidate)), i == 0);
+    }
+}
+
 #[test]
 fn symmetric_nats_without_a_relay_fail_and_tell_what_was_tried() {
     let mut plan = Plan::new(Symmetric, Symmetric);

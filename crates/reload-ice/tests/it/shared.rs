@@ -23,7 +23,8 @@ fn sessions_of_one_socket_share_one_allocation_and_find_their_datagrams() {
     let hub: SocketAddr = "10.0.0.2:6084".parse().unwrap();
     let mut relays = Relays::new(now);
     relays.allocate(now, &login, hub);
-    let name = |n: usize| IceCredentials::new(&format!("name{n}"), &format!("password-number-{n}-long"));
+    let name =
+        |n: usize| IceCredentials::new(&format!("name{n}"), &format!("password-number-{n}-long"));
     let others: Vec<SocketAddr> =
         (0..3_u8).map(|n| SocketAddr::from(([198, 51, 100, n + 1], 6084))).collect();
     let mut hubs = Vec::new();
@@ -96,9 +97,12 @@ fn sessions_of_one_socket_share_one_allocation_and_find_their_datagrams() {
                 TurnOutput::ToClient { remote, data } => {
                     assert_eq!(remote, hub);
                     assert!(relays.accepts(hub, server, &data));
-                    let Some(it) = relays.handle_datagram(now, hub, server, &data) else { continue };
-                    let owners: Vec<_> =
-                        (0..3).filter(|n| hubs[*n].accepts(it.local, it.remote, &it.data)).collect();
+                    let Some(it) = relays.handle_datagram(now, hub, server, &data) else {
+                        continue;
+                    };
+                    let owners: Vec<_> = (0..3)
+                        .filter(|n| hubs[*n].accepts(it.local, it.remote, &it.data))
+                        .collect();
                     assert_eq!(owners.len(), 1, "one session knows it");
                     hubs[owners[0]].handle_datagram(now, it.local, it.remote, &it.data);
                 }

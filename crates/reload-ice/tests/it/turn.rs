@@ -176,7 +176,10 @@ fn an_allocation_relays_both_ways_with_permission_only() {
     let (to, data) = rig.to_clients.pop().unwrap();
     assert_eq!(to, client(1));
     let data = Message::from_bytes(&data).unwrap();
-    assert_eq!(data.get_type(), MessageType::from_class_method(MessageClass::Indication, Method::new(7)));
+    assert_eq!(
+        data.get_type(),
+        MessageType::from_class_method(MessageClass::Indication, Method::new(7))
+    );
     assert_eq!(rig.ask(client(1), CHANNEL_BIND, &[channel(0x4000), peer(PEER, 9)]), 0);
     rig.service.handle_relay_datagram(rig.now, socket, from, b"in");
     rig.drain();
@@ -208,7 +211,10 @@ fn allocations_are_bounded_a_user_and_in_all() {
     assert_eq!(rig.allocate(client(3)), ErrorCode::ALLOCATION_QUOTA_REACHED);
     rig.service.add_user(rig.now, "other", "secret", Duration::from_secs(60));
     assert_eq!(rig.ask_as("other", client(4), ALLOCATE, &[udp()]), 0);
-    assert_eq!(rig.ask_as("other", client(5), ALLOCATE, &[udp()]), ErrorCode::INSUFFICIENT_CAPACITY);
+    assert_eq!(
+        rig.ask_as("other", client(5), ALLOCATE, &[udp()]),
+        ErrorCode::INSUFFICIENT_CAPACITY
+    );
     assert_eq!(rig.ask(client(1), REFRESH, &[lifetime(0)]), 0);
     assert_eq!(rig.closed, [rig.sockets[0]]);
     assert_eq!(rig.allocate(client(3)), 0);
@@ -271,7 +277,10 @@ fn peers_of_no_business_are_forbidden() {
     rig.drain();
     assert!(rig.to_clients.is_empty(), "all or none of one request");
     // Relayed to relayed is how two clients of one server meet; the server itself is not a peer.
-    assert_eq!(rig.ask(client(1), CHANNEL_BIND, &[channel(0x4002), peer([203, 0, 113, 2], 3478)]), 0);
+    assert_eq!(
+        rig.ask(client(1), CHANNEL_BIND, &[channel(0x4002), peer([203, 0, 113, 2], 3478)]),
+        0
+    );
     rig.hand(client(1), b"\x40\x02\x00\x01!");
     assert!(rig.to_peers.is_empty());
 }
@@ -285,7 +294,10 @@ fn permissions_and_channels_are_bounded_and_well_formed() {
     assert_eq!(rig.ask(client(1), CHANNEL_BIND, &bind(0x4000, 2)), ErrorCode::BAD_REQUEST);
     assert_eq!(rig.ask(client(1), CHANNEL_BIND, &bind(0x5000, 2)), ErrorCode::BAD_REQUEST);
     assert_eq!(rig.ask(client(1), CHANNEL_BIND, &bind(0x4001, 2)), 0);
-    assert_eq!(rig.ask(client(1), CHANNEL_BIND, &bind(0x4002, 3)), ErrorCode::INSUFFICIENT_CAPACITY);
+    assert_eq!(
+        rig.ask(client(1), CHANNEL_BIND, &bind(0x4002, 3)),
+        ErrorCode::INSUFFICIENT_CAPACITY
+    );
     let three = [peer([192, 0, 2, 3], 1)];
     assert_eq!(rig.ask(client(1), CREATE_PERMISSION, &three), 0);
     let four = [peer([192, 0, 2, 4], 1)];
