@@ -112,7 +112,30 @@ struct GateState {
     limits: AcceptLimits,
     half_open: Arc<Semaphore>,
     addresses: Mutex<BTreeMap<IpAddr, Uses>>,
-    refused: AtomicU64,
+    refused: RefusedCounts,
+}
+
+#[derive(Debug, Default)]
+struct RefusedCounts {
+    half_open: AtomicU64,
+    of_address: AtomicU64,
+}
+
+/// Connections that limits have refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// As many handshakes as may be were under way, in all or with that address.
+    pub half_open: u64,
+    /// As many connections as may be were there with that address.
+    pub of_address: u64,
+}
+
+impl Refused {
+    /// Both.
+    #[must_use]
+    pub const fn all(self) -> u64 {
+        self.half_open + self.of_address
+    }
 }
 
 /// What one address holds.
@@ -130,14 +153,16 @@ impl Gate {
             limits,
             half_open: Arc::new(Semaphore::new(limits.half_open)),
             addresses: Mutex::default(),
-            refused: AtomicU64::new(0),
+            refused: RefusedCounts::default(),
         }))
     }
 
     /// Connections refused by a limit so far.
     #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.0.refused.load(Ordering::Relaxed)
+    pub fn refused(&self) -> Refused {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.0.refused;
+        Refused { half_open: count(&counts.half_open), of_address: count(&counts.of_address) }
     }
 
     fn admit(
@@ -152,25 +177,27 @@ impl Gate {
                 let (identity, accepted) = (identity.clone(), accepted.clone());
                 tokio::spawn(shake_hands(stream, remote, identity, entry, accepted));
             }
-            Err(refusal) => {
-                self.0.refused.fetch_add(1, Ordering::Relaxed);
-                tracing::debug!("{refusal}");
-            }
+            Err(refusal) => tracing::debug!("{refusal}"),
         }
     }
 
     fn enter(&self, remote: SocketAddr) -> Result<Entry, Refusal> {
-        let limit = |reason| Refusal::Limit { remote, reason };
+        let refused = &self.0.refused;
+        let limit = |count: &AtomicU64, reason| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Refusal::Limit { remote, reason }
+        };
         let permit = Arc::clone(&self.0.half_open)
             .try_acquire_owned()
-            .map_err(|_| limit("too many handshakes are under way"))?;
+            .map_err(|_| limit(&refused.half_open, "too many handshakes are under way"))?;
         let mut addresses = self.0.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let uses = addresses.entry(remote.ip()).or_default();
         if uses.half_open >= self.0.limits.half_open_per_address {
-            return Err(limit("too many handshakes with its address are under way"));
+            let reason = "too many handshakes with its address are under way";
+            return Err(limit(&refused.half_open, reason));
         }
         if uses.all >= self.0.limits.per_address {
-            return Err(limit("too many connections with its address"));
+            return Err(limit(&refused.of_address, "too many connections with its address"));
         }
         uses.half_open += 1;
         uses.all += 1;

@@ -23,6 +23,14 @@ pub struct Job(Work);
 #[derive(Debug)]
 pub struct JobResult(pub(crate) Outcome);
 
+impl JobResult {
+    /// Whether it tells what a check has found; it holds a signature otherwise.
+    #[must_use]
+    pub const fn is_check(&self) -> bool {
+        matches!(self.0, Outcome::Checked(_))
+    }
+}
+
 #[derive(Debug)]
 enum Work {
     Seal(Box<Sealing>),

@@ -271,6 +271,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             return;
         };
         let (admitted, renewed) = (self.admits(transaction, from), transaction.renewed);
+        let code = transaction.code;
         // the TTL never ends at the destination
         let on_the_way = !admitted || error.code == ErrorCode::TTL_EXCEEDED;
         match error.code {
@@ -280,6 +281,12 @@ impl<T: Topology, S: Store> Node<T, S> {
                     transaction.last_error = Some((code, error.info, from));
                 }
                 self.hasten(now, id);
+            }
+            // "MAY resend the request at a later time" (section 6.3.3.1): with the next timer
+            ErrorCode::REQUEST_TIMEOUT if admitted && code != MessageCode::APP_ATTACH_REQUEST => {
+                if let Some(transaction) = self.transactions.get_mut(id) {
+                    transaction.last_error = Some((error.code, error.info, from));
+                }
             }
             _ if !admitted => {
                 self.counters.stray += 1;

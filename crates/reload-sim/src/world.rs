@@ -10,7 +10,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reload_chord::{Chord, ChordConfig};
 use reload_node::{
-    Limits, ListCompression, Node, Request, RequestError, RequestId, Response, Role, Setup, Start,
+    Limits, LinkId, ListCompression, Node, Request, RequestError, RequestId, Response, Role, Setup,
+    Start,
 };
 use reload_storage::MemoryStore;
 use reload_wire::{NodeId, Now};
@@ -53,6 +54,10 @@ pub struct World {
     pub(crate) agenda: Queue<(HostId, u32, Happening)>,
     /// Machines by address.
     pub(crate) places: BTreeMap<SocketAddr, HostId>,
+    /// ICE sessions by their user name fragment: the machine, its process, and the link.
+    pub(crate) sessions: BTreeMap<Bytes, (HostId, u32, LinkId)>,
+    /// Plans of ICE that wait for those of the other side.
+    pub(crate) checking: BTreeSet<(HostId, u32, LinkId)>,
     /// Machines that are cut off from the others, together.
     pub(crate) apart: BTreeSet<HostId>,
     pub(crate) first: Now,
@@ -73,6 +78,8 @@ impl World {
             overlay: overlay.clone(),
             agenda: Queue::new(),
             places: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            checking: BTreeSet::new(),
             apart: BTreeSet::new(),
             first: now,
             compressing: false,

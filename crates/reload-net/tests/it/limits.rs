@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reload_net::{AcceptLimits, Bound, CryptoPool, NetError, Settings, dial};
+use reload_net::{AcceptLimits, Bound, CryptoPool, NetError, Refused, Settings, dial};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ async fn half_open_connections_have_a_cap_and_their_places_come_back() {
     let _second = TcpStream::connect(door.address).await.unwrap();
     let mut third = TcpStream::connect(door.address).await.unwrap();
     assert!(is_closed(&mut third).await);
-    assert_eq!(door.gate.refused(), 1);
+    assert_eq!(door.gate.refused(), Refused { half_open: 1, of_address: 0 });
     drop(first);
     let client = overlay.identity(&overlay.node());
     let deadline = Instant::now() + PATIENCE;
@@ -46,22 +46,29 @@ async fn a_handshake_has_a_time() {
 }
 
 #[tokio::test]
-async fn one_address_cannot_take_all_handshakes_or_all_links() {
+async fn one_address_cannot_take_all_handshakes() {
     let overlay = Overlay::new();
     let identity = overlay.identity(&overlay.node());
     let limits = AcceptLimits { half_open_per_address: 1, ..AcceptLimits::default() };
-    let door = Door::open(identity.clone(), limits).await.unwrap();
+    let door = Door::open(identity, limits).await.unwrap();
     let _first = TcpStream::connect(door.address).await.unwrap();
     let mut second = TcpStream::connect(door.address).await.unwrap();
     assert!(is_closed(&mut second).await);
+    assert_eq!(door.gate.refused(), Refused { half_open: 1, of_address: 0 });
+}
 
+#[tokio::test]
+async fn one_address_cannot_take_all_links() {
+    let overlay = Overlay::new();
+    let identity = overlay.identity(&overlay.node());
     let limits = AcceptLimits { per_address: 1, ..AcceptLimits::default() };
     let mut node = Running::start_limited(identity, limits).await;
     let first = crate::raw::member(&overlay, node.address()).await;
     let link = node.up().await;
     let mut second = TcpStream::connect(node.address()).await.unwrap();
     assert!(is_closed(&mut second).await);
-    assert_eq!(soon(node.handle.snapshot()).await.unwrap().connections_refused, 1);
+    let refused = soon(node.handle.snapshot()).await.unwrap().connections_refused;
+    assert_eq!(refused, Refused { half_open: 0, of_address: 1 });
     drop(first);
     node.down(link).await;
     let client = overlay.identity(&overlay.node());

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use reload_config::ConfigurationBuilder;
 use reload_identity::Credentials;
 use reload_node::{
-    Event, Gathering, Limits, LinkEvent, LinkId, ListCompression, Node, Output, Plan, Request, RequestError, RequestId,
-    Response, Role, Setup, Start, Way,
+    Event, Gathering, Limits, LinkEvent, LinkId, ListCompression, Node, Output, Plan, Request,
+    RequestError, RequestId, Response, Role, Setup, Start, Way,
 };
 use reload_storage::MemoryStore;
 use reload_wire::{

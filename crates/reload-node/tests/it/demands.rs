@@ -135,7 +135,7 @@ fn an_invalid_message_is_answered_with_a_text() {
 // R6940-6.3.3.1-08
 #[test]
 fn an_unknown_error_code_fails_the_request_with_its_number() {
-    for code in [ErrorCode(0x7001), ErrorCode(0xfffe), ErrorCode::REQUEST_TIMEOUT] {
+    for code in [ErrorCode(0x7001), ErrorCode(0xfffe), ErrorCode::NOT_FOUND] {
         let mut bench = Bench::new();
         let (to, link) = bench.linked(1);
         let id = bench.ask(Request::Ping { to: vec![Destination::Node(to.id)], padding: 0 });

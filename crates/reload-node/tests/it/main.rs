@@ -14,6 +14,7 @@ mod desk;
 mod forwarding;
 mod fragmenting;
 mod ice;
+mod limits;
 mod linking;
 mod narrow;
 mod network;

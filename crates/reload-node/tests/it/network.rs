@@ -1,10 +1,11 @@
 //! A few real nodes in memory: every message takes 10 ms, none is lost, nothing is random.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use reload_chord::{Chord, ChordConfig};
 use reload_node::{
     Event, Limits, LinkEvent, LinkId, ListCompression, Node, Output, Plan, Request, RequestError,
@@ -31,6 +32,8 @@ pub(crate) struct Place {
     pub(crate) left: bool,
     pub(crate) alive: bool,
     pub(crate) finished: BTreeMap<RequestId, Result<Response, RequestError>>,
+    /// Connections that others asked for.
+    pub(crate) pipes: Vec<(NodeId, u16)>,
     /// The other end of each link.
     links: BTreeMap<LinkId, (usize, LinkId)>,
     deadline: Option<Instant>,
@@ -43,15 +46,29 @@ pub(crate) struct Network {
     pub(crate) mtu: fn(usize, usize) -> Option<usize>,
     overlay: Overlay,
     post: BTreeMap<(Instant, u64), (usize, Parcel)>,
+    /// Who gathered under this ICE user name fragment, and for which link.
+    sessions: BTreeMap<Bytes, (usize, LinkId)>,
+    /// The plans of ICE that wait for the other side's.
+    checking: BTreeSet<(usize, LinkId)>,
     posted: u64,
 }
 
 impl Network {
-    #[allow(clippy::disallowed_methods)] // virtual time has to start somewhere
     pub(crate) fn new() -> Self {
+        Self::of(Overlay::new())
+    }
+
+    /// An overlay with ICE: all pairs of candidates work.
+    pub(crate) fn with_ice() -> Self {
+        Self::of(Overlay::with(|settings| settings.no_ice = false))
+    }
+
+    #[allow(clippy::disallowed_methods)] // virtual time has to start somewhere
+    fn of(overlay: Overlay) -> Self {
         let now = Now { mono: Instant::now(), wall: BEGINNING };
         let (places, post) = (Vec::new(), BTreeMap::new());
-        Self { now, places, mtu: |_, _| None, overlay: Overlay::new(), post, posted: 0 }
+        let (sessions, checking) = (BTreeMap::new(), BTreeSet::new());
+        Self { now, places, mtu: |_, _| None, overlay, post, sessions, checking, posted: 0 }
     }
 
     fn address(place: usize) -> SocketAddr {
@@ -89,9 +106,9 @@ impl Network {
             limits: Limits::default(),
         };
         let node = Node::new(self.now, setup, chord, MemoryStore::new());
-        let (finished, links) = (BTreeMap::new(), BTreeMap::new());
+        let (finished, pipes, links) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
         let (joined, left, alive, deadline) = (false, false, true, None);
-        self.places.push(Place { node, joined, left, alive, finished, links, deadline });
+        self.places.push(Place { node, joined, left, alive, finished, pipes, links, deadline });
         let bootstrap = if place == 0 { Vec::new() } else { vec![Self::address(0)] };
         self.places[place].node.start(self.now, Start { bootstrap, first: place == 0 });
         self.drain(place);
@@ -157,8 +174,9 @@ impl Network {
     }
 
     fn connect(&mut self, place: usize, link: LinkId, plan: &Plan) {
-        let Way::Dial(addresses) = &plan.way else {
-            return self.send(place, Parcel::Event(link, down()));
+        let addresses = match &plan.way {
+            Way::Dial(addresses) => addresses,
+            Way::Ice { ufrag, .. } => return self.check(place, link, ufrag),
         };
         let address =
             |other: &usize| addresses.iter().any(|dial| dial.address == Self::address(*other));
@@ -168,6 +186,22 @@ impl Network {
         };
         self.posted += 1;
         let accepted = LinkId::accepted(self.posted);
+        self.join_ends((place, link), (target, accepted));
+    }
+
+    /// One side of an ICE session has its plan; the link is up when both have.
+    fn check(&mut self, place: usize, link: LinkId, theirs: &Bytes) {
+        let Some((other, name)) = self.sessions.get(theirs).copied() else {
+            return self.send(place, Parcel::Event(link, down()));
+        };
+        if self.checking.remove(&(other, name)) {
+            self.join_ends((place, link), (other, name));
+        } else {
+            self.checking.insert((place, link));
+        }
+    }
+
+    fn join_ends(&mut self, (place, link): (usize, LinkId), (target, accepted): (usize, LinkId)) {
         self.places[place].links.insert(link, (target, accepted));
         self.places[target].links.insert(accepted, (place, link));
         for (at, name, other) in [(place, link, target), (target, accepted, place)] {
@@ -201,9 +235,15 @@ impl Network {
     fn drain(&mut self, place: usize) {
         loop {
             match self.places[place].node.poll_output() {
-                Output::Gather(link, _) => {
-                    let tls = OverlayLinkType::TLS_TCP_FH_NO_ICE;
-                    let own = candidate(tls, Self::address(place).port());
+                Output::Gather(link, gathering) => {
+                    let kind = match gathering.ice {
+                        Some(ice) => {
+                            self.sessions.insert(ice.ufrag, (place, link));
+                            OverlayLinkType::DTLS_UDP_SR
+                        }
+                        None => OverlayLinkType::TLS_TCP_FH_NO_ICE,
+                    };
+                    let own = candidate(kind, Self::address(place).port());
                     let event = LinkEvent::Candidates(vec![own]);
                     self.places[place].node.handle_link(self.now, link, event);
                 }
@@ -238,6 +278,7 @@ impl Network {
             Event::Finished(id, result) => {
                 entry.finished.insert(id, result);
             }
+            Event::Pipe { node, application, .. } => entry.pipes.push((node, application)),
             Event::Topology(TopologyEvent::Joined) => entry.joined = true,
             Event::Topology(TopologyEvent::Left) => entry.left = true,
             _ => {}

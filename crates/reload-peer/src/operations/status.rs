@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reload_net::{LinkSnapshot, Snapshot};
+use reload_net::{LinkSnapshot, Refused, Snapshot};
 use reload_node::{Counters, LinkStatus, Status};
 use reload_store::WriterStatus;
 use reload_topology::{Phase, View};
@@ -20,7 +20,11 @@ const LINK_TYPE: &str = "TLS-TCP-FH-NO-ICE";
 /// # Errors
 /// The node has stopped.
 pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
-    let Snapshot { status, links, listening, connections_refused } = node.snapshot().await?;
+    let Snapshot { status, links, listening, connections_refused, datagrams, .. } =
+        node.snapshot().await?;
+    let half_open_refused =
+        connections_refused.half_open + datagrams.map_or(0, |counters| counters.refused);
+    let refused = Refused { half_open: half_open_refused, ..connections_refused };
     let store = node.store_status().await?;
     let notes = node.notes();
     let configuration = notes.configuration;
@@ -45,7 +49,7 @@ pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
         resources: status.resources,
         values: status.values,
         stored_bytes: status.stored_bytes,
-        counters: counters(&status.counters, connections_refused, &store),
+        counters: counters(&status.counters, refused, &store),
     })
 }
 
@@ -87,7 +91,7 @@ fn link_entry(known: &LinkStatus, seen: Option<&LinkSnapshot>) -> LinkEntry {
 
 fn counters(
     counters: &Counters,
-    connections_refused: u64,
+    connections: Refused,
     store: &WriterStatus,
 ) -> BTreeMap<String, u64> {
     let all = [
@@ -117,7 +121,9 @@ fn counters(
         ("requests_throttled", counters.requests_throttled),
         ("values_refused", counters.values_refused),
         ("store_full", counters.store_full),
-        ("connections_refused", connections_refused),
+        ("connections_refused", connections.all()),
+        ("half_open_refused", connections.half_open),
+        ("address_refused", connections.of_address),
         ("store_unwritten", u64::try_from(store.pending).unwrap_or(u64::MAX)),
         ("store_commits", store.commits),
         ("store_failures", store.failures),

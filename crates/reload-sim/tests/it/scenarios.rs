@@ -11,11 +11,14 @@ pub(crate) fn seeds(first: u64) -> std::ops::Range<u64> {
 
 /// Plays a scenario under many seeds and prints each that went wrong, with the way to replay it.
 fn play_all(seeds: std::ops::Range<u64>, scenario: impl Fn(u64) -> Scenario) {
-    let overlay = Overlay::new();
+    play_all_in(&Overlay::new(), seeds, scenario);
+}
+
+fn play_all_in(overlay: &Overlay, seeds: std::ops::Range<u64>, scenario: impl Fn(u64) -> Scenario) {
     let mut failed = 0;
     for seed in seeds {
         let scenario = scenario(seed);
-        let report = scenario.play(&overlay);
+        let report = scenario.play(overlay);
         if !report.faults.is_empty() {
             failed += 1;
             print_failure(&scenario, &report);
@@ -69,17 +72,24 @@ fn sixty_four_peers_join_at_once() {
     });
 }
 
+// R6940-6.5.1.2-04, R6940-6.5.1.5-02
+#[test]
+fn an_overlay_with_ice_forms_and_lives_through_crashes() {
+    play_all_in(&Overlay::with_ice(), seeds(400), |seed| Scenario {
+        peers: 32,
+        at_once: seed % 2 == 0,
+        crashes: 5,
+        ..crashing(seed, Crashes::Apart)
+    });
+}
+
 // R6940-6.1.2-05
 #[test]
 fn nodes_that_compress_lists_live_with_nodes_that_do_not() {
     let overlay = Overlay::new();
     for seed in seeds(300) {
-        let scenario = Scenario {
-            compressing: true,
-            peers: 40,
-            crashes: 4,
-            ..crashing(seed, Crashes::Apart)
-        };
+        let scenario =
+            Scenario { compressing: true, peers: 40, crashes: 4, ..crashing(seed, Crashes::Apart) };
         let report = scenario.play(&overlay);
         if !report.faults.is_empty() {
             print_failure(&scenario, &report);
