@@ -5,7 +5,7 @@ use reload_datagram::SendError;
 use reload_node::{DialAddress, Gathering, LinkId, LinkPurpose, Plan, Way};
 use reload_wire::OverlayLinkType;
 
-use crate::world::{MS, SECOND, World, message, missing};
+use crate::world::{MS, SECOND, World, message};
 
 const DIALLED: LinkId = LinkId::planned(1);
 const ACCEPTED: LinkId = LinkId::accepted(0);
@@ -63,8 +63,8 @@ fn a_thousand_messages_each_way_arrive_over_a_path_that_loses_and_reorders() {
         world.run(20 * MS);
     }
     world.run(30 * SECOND);
-    assert_eq!(missing(&world.hosts[ours].messages[&DIALLED], 1000), [0_u32; 0]);
-    assert_eq!(missing(&world.hosts[theirs].messages[&ACCEPTED], 1000), [0_u32; 0]);
+    assert_eq!(world.lost((theirs, ACCEPTED), (ours, DIALLED), 1000), [0_u32; 0]);
+    assert_eq!(world.lost((ours, DIALLED), (theirs, ACCEPTED), 1000), [0_u32; 0]);
     assert!(world.hosts[ours].up.contains(&DIALLED));
 }
 

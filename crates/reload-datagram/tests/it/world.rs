@@ -332,7 +332,13 @@ pub(crate) fn message(number: u32) -> Bytes {
     Bytes::from(message)
 }
 
-/// Which of the messages `0..count` are missing among those that came.
-pub(crate) fn missing(came: &[Bytes], count: u32) -> Vec<u32> {
-    (0..count).filter(|number| !came.contains(&message(*number))).collect()
+impl World {
+    /// Which of the messages `0..count` that `from` sent did not come to `to`, and were not handed back
+    /// to be sent another way either.
+    pub(crate) fn lost(&self, from: (usize, LinkId), to: (usize, LinkId), count: u32) -> Vec<u32> {
+        let came = self.hosts[to.0].messages.get(&to.1).cloned().unwrap_or_default();
+        let back = &self.hosts[from.0].unacknowledged;
+        let lost = |message: Bytes| !came.contains(&message) && !back.contains(&message);
+        (0..count).filter(|number| lost(message(*number))).collect()
+    }
 }
