@@ -60,7 +60,10 @@ impl World {
         if !self.hosts[host].dialling.contains(&link) {
             return;
         }
-        let Way::Dial(addresses) = &plan.way else { return self.refuse(host, link, "no ICE here") };
+        let addresses = match &plan.way {
+            Way::Dial(addresses) => addresses,
+            Way::Ice { ufrag, .. } => return self.on_checked(host, link, ufrag, plan),
+        };
         let address = addresses.first().map(|dial| dial.address);
         let target = address.and_then(|address| self.places.get(&address)).copied();
         let Some(target) = target else { return self.refuse(host, link, "no such host") };
@@ -80,6 +83,25 @@ impl World {
         }
     }
 
+    /// One side of an ICE session has tried its pairs: they work once the other side has, too.
+    fn on_checked(&mut self, host: HostId, link: LinkId, theirs: &Bytes, plan: &Plan) {
+        let life = self.hosts[host].life;
+        let other = self.sessions.get(theirs).copied();
+        let other = other.filter(|(other, _, _)| !self.are_cut(host, *other));
+        let Some((target, its_life, its_link)) = other else {
+            let refused = Happening::Refused { link, reason: "ICE failed: no pair works" };
+            return self.agenda.push(plan.deadline, (host, life, refused));
+        };
+        if self.checking.remove(&(target, its_life, its_link)) {
+            if self.hosts[target].life == its_life && self.hosts[target].dialling.remove(&its_link)
+            {
+                self.join_ends(host, link, target, its_link);
+            }
+        } else {
+            self.checking.insert((host, life, link));
+        }
+    }
+
     fn refuse(&mut self, host: HostId, link: LinkId, reason: &'static str) {
         let at = self.now.mono + self.weather.nearest;
         let life = self.hosts[host].life;
@@ -91,9 +113,15 @@ impl World {
         if expected.is_some_and(|expected| !theirs.node_ids().contains(&expected)) {
             return self.refuse(host, link, "another node answers there");
         }
-        let latency = self.latency();
         self.hosts[target].accepted += 1;
         let accepted = LinkId::accepted(self.hosts[target].accepted);
+        self.join_ends(host, link, target, accepted);
+    }
+
+    /// A link is up at both ends.
+    fn join_ends(&mut self, host: HostId, link: LinkId, target: HostId, accepted: LinkId) {
+        let theirs = Arc::clone(self.certificate(target));
+        let latency = self.latency();
         let at = self.now.mono;
         self.hosts[host].dialling.remove(&link);
         self.hosts[host].links.insert(link, End::new(target, accepted, latency, at));

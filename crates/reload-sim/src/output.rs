@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::Rng;
-use reload_node::{Event, LinkEvent, LinkId, Output, Plan};
+use reload_node::{Event, IceGathering, LinkEvent, LinkId, Output, Plan};
 use reload_topology::TopologyEvent;
 use reload_wire::{CandType, IceCandidate, IpAddressPort, OverlayLinkType};
 
@@ -18,7 +18,7 @@ impl World {
     pub(crate) fn drain(&mut self, host: HostId) {
         loop {
             match self.hosts[host].node.poll_output() {
-                Output::Gather(link, _) => self.on_gather(host, link),
+                Output::Gather(link, gathering) => self.on_gather(host, link, gathering.ice),
                 Output::Connect(link, plan) => self.on_connect(host, link, plan),
                 Output::Send(link, message) => self.on_send(host, link, message),
                 Output::Close(link) => self.on_close(host, link),
@@ -44,10 +44,18 @@ impl World {
         }
     }
 
-    fn on_gather(&mut self, host: HostId, link: LinkId) {
+    fn on_gather(&mut self, host: HostId, link: LinkId, ice: Option<IceGathering>) {
+        let overlay_link = match ice {
+            Some(ice) => {
+                let life = self.hosts[host].life;
+                self.sessions.insert(ice.ufrag, (host, life, link));
+                OverlayLinkType::DTLS_UDP_SR
+            }
+            None => OverlayLinkType::TLS_TCP_FH_NO_ICE,
+        };
         let candidate = IceCandidate {
             addr_port: IpAddressPort::from(self.hosts[host].address),
-            overlay_link: OverlayLinkType::TLS_TCP_FH_NO_ICE,
+            overlay_link,
             foundation: Bytes::from_static(b"1"),
             priority: 1,
             kind: CandType::Host,
@@ -84,6 +92,7 @@ impl World {
 
     fn on_close(&mut self, host: HostId, link: LinkId) {
         self.hosts[host].dialling.remove(&link);
+        self.sessions.retain(|_, (at, _, of)| (*at, *of) != (host, link));
         let Some(end) = self.hosts[host].links.remove(&link) else { return };
         let at = end.last_arrival.max(self.now.mono + end.latency);
         let life = self.hosts[end.other].life;

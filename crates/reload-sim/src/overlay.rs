@@ -41,11 +41,24 @@ impl Overlay {
     /// If the crates that make certificates and documents refuse their own defaults.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(|settings| settings.no_ice = true)
+    }
+
+    /// An overlay whose links are formed with ICE.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn with_ice() -> Self {
+        Self::with(|settings| settings.no_ice = false)
+    }
+
+    fn with(change: impl FnOnce(&mut ConfigurationBuilder)) -> Self {
         let year = Validity::starting(BEGINNING, Duration::from_secs(365 * 86_400));
         let key = || KeyPair::generate(Algorithm::EcdsaP256).expect("the system has randomness");
         let ca = Issuer::create(key(), "simulation", year).expect("a name and a key are enough");
         let signer = Signer::new(&ca, key(), year);
-        let document = signer.document(&ca, |_| ());
+        let document = signer.document(&ca, change);
         let document = OverlayDocument::parse(&document).expect("what was written can be read");
         let signers = Signers::FirstUse;
         let configuration =

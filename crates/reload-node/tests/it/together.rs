@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reload_node::{NewValue, Place, Reply, Request, Role, Specifier};
+use reload_node::{NewValue, Offer, Place, Reply, Request, Role, Specifier};
 use reload_wire::{DataValue, Destination, KindId, ModelSpecifier, NodeId, ResourceId};
 
 use crate::network::Network;
@@ -120,4 +120,28 @@ fn a_client_stores_and_reads_whether_it_can_be_dialled_or_not() {
         // else it stays at its bootstrap peer, and no way leads there by its Node-ID
         assert_eq!(pinged.is_ok(), dialable);
     }
+}
+
+// R6940-6.5.1.5-02, R6940-6.5.2-01
+#[test]
+fn an_overlay_with_ice_forms_keeps_values_and_gives_pipes() {
+    let mut network = Network::with_ice();
+    for id in [0x1000_u128, 0x6000, 0xb000, 0xe000] {
+        network.add(id << 112, Role::Peer, true);
+        network.pass(Duration::from_secs(20));
+    }
+    assert!(network.places.iter().all(|place| place.joined));
+    let by_ice = |at: usize| network.places[at].node.status(network.now).links;
+    assert!((1..4).all(|at| by_ice(at).iter().any(|link| link.ice)));
+    let resource = store(&mut network, 2);
+    assert!((0..4).all(|at| fetch(&mut network, at, &resource).is_some()));
+    let (asker, asked) = (1, 3);
+    let (from, to) = (network.places[asker].node.node_id(), network.places[asked].node.node_id());
+    let request =
+        Request::AppAttach { to: vec![Destination::Node(to)], application: 61_443, connect: true };
+    assert!(network.ask(asker, request.clone()).is_err(), "nothing is offered there");
+    network.places[asked].node.offer(61_443, Offer::Connect);
+    let response = network.ask(asker, request).expect("it is offered now");
+    assert!(matches!(response.reply, Reply::AppAttached { node, .. } if node == to));
+    assert_eq!(network.places[asked].pipes, [(from, 61_443)]);
 }
