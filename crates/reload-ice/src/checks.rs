@@ -198,6 +198,12 @@ impl Checks {
         self.agent.state() == IceConnectionState::Disconnected
     }
 
+    /// Forms all pairs anew, after they have failed.
+    pub(crate) fn begin_again(&mut self) {
+        self.agent.recreate_candidate_pairs();
+        self.wake = None;
+    }
+
     pub(crate) fn is_base(&self, address: SocketAddr) -> bool {
         self.bases.contains(&address)
     }

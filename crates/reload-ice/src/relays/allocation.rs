@@ -1,171 +1,35 @@
-//! The TURN client (RFC 8656): the allocations one socket has at its servers, with permissions and
-//! channels made as they are needed. What is relayed over them is not looked at.
+//! One allocation: the client of the library, what it sends and when.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use turn_client_proto::api::{
     CreatePermissionError, Transmit, TurnClientApi, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet,
 };
-use turn_client_proto::stun::types::data::Data;
-use turn_client_proto::stun::types::message::{BINDING, MessageHeader};
+use turn_client_proto::stun::types::message::Message;
+use turn_client_proto::types::attribute::XorPeerAddress;
+use turn_client_proto::types::message::{CHANNEL_BIND, CREATE_PERMISSION};
 use turn_client_proto::types::prelude::DelayedTransmitBuild;
 use turn_client_proto::types::stun::TransportType;
 use turn_client_proto::types::{AddressFamily, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
+use super::Relayed;
 use crate::binding::plain;
-use crate::{Arrived, DatagramKind, IceTransmit, TurnLogin, kind_of};
-
-/// The allocations of one socket. See the crate's page on who needs one.
-#[derive(Debug)]
-pub struct Relays {
-    start: Instant,
-    allocations: Vec<Allocation>,
-    transmits: VecDeque<IceTransmit>,
-}
-
-/// An address at a TURN server that is ours for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Relayed {
-    /// The relayed address.
-    pub address: SocketAddr,
-    /// Our address towards the server.
-    pub base: SocketAddr,
-    /// The server.
-    pub server: SocketAddr,
-}
-
-impl Relays {
-    /// No allocation yet.
-    #[must_use]
-    pub fn new(now: Instant) -> Self {
-        Self { start: now, allocations: Vec::new(), transmits: VecDeque::new() }
-    }
-
-    /// Asks a server for an allocation, for the host address `base`. Nothing if there is one, or if it is
-    /// being asked; more than eight are refused with `false`.
-    pub fn allocate(&mut self, now: Instant, login: &TurnLogin, base: SocketAddr) -> bool {
-        let (base, server) = (plain(base), plain(login.server));
-        if self.allocations.iter().any(|it| it.base == base && it.server == server) {
-            return true;
-        }
-        if self.allocations.len() >= MOST_ALLOCATIONS {
-            return false;
-        }
-        self.allocations.push(Allocation::new(now, login, base));
-        self.drain(now);
-        true
-    }
-
-    /// Gives all allocations back (RFC 8656 section 8), or those of one server.
-    pub fn release(&mut self, now: Instant, server: Option<SocketAddr>) {
-        for it in &mut self.allocations {
-            if server.is_none_or(|server| plain(server) == it.server) {
-                it.release(now.saturating_duration_since(self.start));
-            }
-        }
-        self.drain(now);
-    }
-
-    /// Whether a server has not answered yet.
-    #[must_use]
-    pub fn pending(&self) -> bool {
-        self.allocations.iter().any(|it| matches!(it.state, AllocationState::Asking))
-    }
-
-    /// The relayed addresses that are ours now.
-    #[must_use]
-    pub fn relayed(&self) -> Vec<Relayed> {
-        self.allocations.iter().filter_map(Allocation::relayed).collect()
-    }
-
-    /// Whether this is a relayed address of ours.
-    #[must_use]
-    pub fn owns(&self, address: SocketAddr) -> bool {
-        self.allocations.iter().any(|it| it.relayed().is_some_and(|it| it.address == address))
-    }
-
-    /// Whether a datagram is TURN from one of our servers.
-    #[must_use]
-    pub fn accepts(&self, local: SocketAddr, remote: SocketAddr, datagram: &[u8]) -> bool {
-        self.find(local, remote).is_some()
-            && match kind_of(datagram) {
-                DatagramKind::ChannelData => true,
-                DatagramKind::Stun => MessageHeader::from_bytes(datagram)
-                    .is_ok_and(|it| !it.get_type().has_method(BINDING)),
-                DatagramKind::Dtls | DatagramKind::Other => false,
-            }
-    }
-
-    /// Takes a datagram that is accepted; `Some` is what a peer sent to a relayed address of ours.
-    pub fn handle_datagram(
-        &mut self,
-        now: Instant,
-        local: SocketAddr,
-        remote: SocketAddr,
-        datagram: &[u8],
-    ) -> Option<Arrived> {
-        let at = self.find(local, remote)?;
-        let since = now.saturating_duration_since(self.start);
-        let arrived = self.allocations[at].receive(since, datagram);
-        self.drain(now);
-        arrived
-    }
-
-    /// Sends to a peer from a relayed address. Makes the permission first, and a channel for a peer that
-    /// gets much; until there is a permission few datagrams wait, and more are dropped.
-    pub fn send(&mut self, now: Instant, relayed: SocketAddr, peer: SocketAddr, data: Bytes) {
-        let since = now.saturating_duration_since(self.start);
-        let mut allocations = self.allocations.iter_mut();
-        let found = allocations.find(|it| it.relayed().is_some_and(|it| it.address == relayed));
-        if let Some(it) = found {
-            it.send(since, peer, data, &mut self.transmits);
-            self.drain(now);
-        }
-    }
-
-    /// Does what is due: retransmissions and refreshes.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.drain(now);
-    }
-
-    /// When [`Relays::handle_timeout`] has something to do.
-    #[must_use]
-    pub fn next_timeout(&self) -> Option<Instant> {
-        self.allocations.iter().map(|it| self.start + it.wake).min()
-    }
-
-    /// A datagram to send to a server.
-    pub fn poll_transmit(&mut self) -> Option<IceTransmit> {
-        self.transmits.pop_front()
-    }
-
-    fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<usize> {
-        let (base, server) = (plain(local), plain(remote));
-        self.allocations.iter().position(|it| it.base == base && it.server == server)
-    }
-
-    fn drain(&mut self, now: Instant) {
-        let since = now.saturating_duration_since(self.start);
-        for it in &mut self.allocations {
-            it.work(since, &mut self.transmits);
-        }
-        self.allocations.retain(|it| !matches!(it.state, AllocationState::Gone));
-    }
-}
+use crate::{Arrived, IceTransmit, TurnLogin};
 
 /// One client of the library. Its times are spans since the start of [`Relays`].
 #[derive(Debug)]
-struct Allocation {
-    base: SocketAddr,
-    server: SocketAddr,
+pub(crate) struct Allocation {
+    pub(crate) base: SocketAddr,
+    pub(crate) server: SocketAddr,
     client: TurnClientUdp,
     state: AllocationState,
-    wake: Duration,
-    peers: BTreeMap<IpAddr, Permission>,
+    /// When there is something to do.
+    pub(crate) wake: Duration,
+    peers: BTreeMap<IpAddr, Peer>,
     sent: BTreeMap<SocketAddr, u32>,
     waiting: VecDeque<(SocketAddr, Bytes)>,
 }
@@ -179,6 +43,13 @@ enum AllocationState {
     Gone,
 }
 
+/// An address with a permission, and when something went there or came from there.
+#[derive(Clone, Copy, Debug)]
+struct Peer {
+    permission: Permission,
+    used: Duration,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Permission {
     Asked,
@@ -188,8 +59,7 @@ enum Permission {
 }
 
 impl Allocation {
-    fn new(now: Instant, login: &TurnLogin, base: SocketAddr) -> Self {
-        let _ = now;
+    pub(crate) fn new(login: &TurnLogin, base: SocketAddr) -> Self {
         let server = plain(login.server);
         let mut config = TurnConfig::new(TurnCredentials::new(&login.username, &login.password));
         let six = server.is_ipv6();
@@ -212,7 +82,15 @@ impl Allocation {
         }
     }
 
-    fn relayed(&self) -> Option<Relayed> {
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.state, AllocationState::Asking)
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state, AllocationState::Gone)
+    }
+
+    pub(crate) fn relayed(&self) -> Option<Relayed> {
         match self.state {
             AllocationState::Held(address) => {
                 Some(Relayed { address, base: self.base, server: self.server })
@@ -221,7 +99,7 @@ impl Allocation {
         }
     }
 
-    fn release(&mut self, since: Duration) {
+    pub(crate) fn release(&mut self, since: Duration) {
         if self.client.delete(instant(since)).is_ok() {
             self.state = AllocationState::Released(since + RELEASE_TIME);
         } else {
@@ -229,16 +107,19 @@ impl Allocation {
         }
     }
 
-    fn receive(&mut self, since: Duration, datagram: &[u8]) -> Option<Arrived> {
+    pub(crate) fn receive(&mut self, since: Duration, datagram: &[u8]) -> Option<Arrived> {
         let transmit = Transmit::new(datagram, TransportType::Udp, self.server, self.base);
         let TurnRecvRet::PeerData(data) = self.client.recv(transmit, instant(since)) else {
             return None;
         };
         let local = self.relayed()?.address;
+        if let Some(it) = self.peers.get_mut(&data.peer.ip()) {
+            it.used = since;
+        }
         Some(Arrived { local, remote: data.peer, data: Bytes::copy_from_slice(data.data()) })
     }
 
-    fn send(
+    pub(crate) fn send(
         &mut self,
         since: Duration,
         peer: SocketAddr,
@@ -265,22 +146,25 @@ impl Allocation {
     }
 
     fn permission(&mut self, since: Duration, peer: IpAddr) -> Permission {
-        self.peers.retain(|_, it| !matches!(it, Permission::Refused(until) if *until <= since));
-        if let Some(known) = self.peers.get(&peer) {
-            return *known;
+        let over =
+            |it: &Peer| matches!(it.permission, Permission::Refused(until) if until <= since);
+        self.peers.retain(|_, it| !over(it));
+        if let Some(known) = self.peers.get_mut(&peer) {
+            known.used = since;
+            return known.permission;
         }
         let refused = Permission::Refused(since + REFUSED_TIME);
         if self.peers.len() >= MOST_PERMISSIONS {
             return refused;
         }
         let asked = self.client.create_permission(TransportType::Udp, peer, instant(since));
-        let state = match asked {
+        let permission = match asked {
             Ok(()) => Permission::Asked,
             Err(CreatePermissionError::AlreadyExists) => Permission::Granted,
             Err(_) => refused,
         };
-        self.peers.insert(peer, state);
-        state
+        self.peers.insert(peer, Peer { permission, used: since });
+        permission
     }
 
     /// A channel spares 32 bytes of each datagram, and is worth its own exchange soon.
@@ -295,7 +179,7 @@ impl Allocation {
         }
     }
 
-    fn work(&mut self, since: Duration, out: &mut VecDeque<IceTransmit>) {
+    pub(crate) fn work(&mut self, since: Duration, out: &mut VecDeque<IceTransmit>) {
         let now = instant(since);
         for _ in 0..MOST_ROUNDS {
             let mut busy = false;
@@ -305,8 +189,11 @@ impl Allocation {
                 busy = true;
             }
             while let Some(it) = self.client.poll_transmit(now) {
-                out.push_back(self.transmit(&it));
                 busy = true;
+                if !self.is_idle(since, &it.data) {
+                    let data = Bytes::copy_from_slice(&it.data);
+                    out.push_back(IceTransmit { local: self.base, remote: self.server, data });
+                }
             }
             match polled {
                 TurnPollRet::Closed => {
@@ -330,9 +217,16 @@ impl Allocation {
         }
     }
 
-    fn transmit(&self, it: &Transmit<Data<'static>>) -> IceTransmit {
-        let data = Bytes::copy_from_slice(&it.data);
-        IceTransmit { local: self.base, remote: self.server, data }
+    /// Whether a request refreshes what nobody uses: the library would do so for ever, and the server's
+    /// quota would fill up. Unanswered, it ends at the end of its time.
+    fn is_idle(&self, since: Duration, request: &[u8]) -> bool {
+        let Ok(message) = Message::from_bytes(request) else { return false };
+        if ![CREATE_PERMISSION, CHANNEL_BIND].contains(&message.method()) {
+            return false;
+        }
+        let Ok(peer) = message.attribute::<XorPeerAddress>() else { return false };
+        let peer = self.peers.get(&peer.addr(message.transaction_id()).ip());
+        peer.is_some_and(|it| since >= it.used + IDLE_TIME)
     }
 
     fn on_event(&mut self, since: Duration, event: TurnEvent, out: &mut VecDeque<IceTransmit>) {
@@ -344,13 +238,17 @@ impl Allocation {
             }
             TurnEvent::AllocationCreateFailed(_) => self.state = AllocationState::Gone,
             TurnEvent::PermissionCreated(_, peer) => {
-                self.peers.insert(peer, Permission::Granted);
+                self.peers.insert(peer, Peer { permission: Permission::Granted, used: since });
                 for (peer, data) in std::mem::take(&mut self.waiting) {
                     self.send(since, peer, data, out);
                 }
             }
             TurnEvent::PermissionCreateFailed(_, peer) => {
-                self.peers.insert(peer, Permission::Refused(since + REFUSED_TIME));
+                let known = self.peers.remove(&peer);
+                if known.is_some_and(|it| it.permission != Permission::Granted) {
+                    let permission = Permission::Refused(since + REFUSED_TIME);
+                    self.peers.insert(peer, Peer { permission, used: since });
+                }
                 self.waiting.retain(|(it, _)| it.ip() != peer);
             }
             TurnEvent::ChannelCreateFailed(_, peer) => {
@@ -366,9 +264,8 @@ fn instant(since: Duration) -> turn_client_proto::types::Instant {
     turn_client_proto::types::Instant::from_nanos(nanos)
 }
 
-/// The most allocations of one socket.
-pub(crate) const MOST_ALLOCATIONS: usize = 8;
-const MOST_PERMISSIONS: usize = 128; // addresses; each is refreshed every 4 min by the library
+const MOST_PERMISSIONS: usize = 128; // addresses
+const IDLE_TIME: Duration = Duration::from_secs(120); // a pair in use has checks every 2 s
 const REFUSED_TIME: Duration = Duration::from_secs(30); // the server is not asked again before
 const MOST_CHANNELS: usize = 64;
 const MOST_WAITING: usize = 16; // a few checks and a flight of DTLS

@@ -1,150 +1,23 @@
 //! The TURN service: quotas, users for a time, addresses that are not relayed to; asked by our own client
 //! and by hand-made requests.
 
+mod client;
+mod rig;
+
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use reload_ice::{RelaySocket, Relays, TurnLogin, TurnOutput, TurnQuotas, TurnService};
-use stun_types::attribute::{ErrorCode, Nonce, RawAttribute, Realm, Username};
+use reload_ice::TurnQuotas;
+use stun_types::attribute::{ErrorCode, Nonce, RawAttribute, Realm};
 use stun_types::message::{
-    IntegrityAlgorithm, LongTermKeyCredentials, Message, MessageClass, MessageType, MessageWrite,
-    MessageWriteExt, MessageWriteVec, Method,
+    Message, MessageClass, MessageType, MessageWrite, MessageWriteVec, Method,
 };
 
-const SERVER: &str = "203.0.113.2:3478";
-const ALLOCATE: Method = Method::new(3);
-const REFRESH: Method = Method::new(4);
-const CREATE_PERMISSION: Method = Method::new(8);
-const CHANNEL_BIND: Method = Method::new(9);
-
-struct Rig {
-    now: Instant,
-    service: TurnService,
-    sockets: Vec<RelaySocket>,
-    closed: Vec<RelaySocket>,
-    to_peers: Vec<(RelaySocket, SocketAddr, Bytes)>,
-    to_clients: Vec<(SocketAddr, Bytes)>,
-    nonce: String,
-    count: u128,
-    full: bool,
-}
-
-impl Rig {
-    fn new(quotas: TurnQuotas) -> Self {
-        let now = Instant::now();
-        let mut service =
-            TurnService::new(now, SERVER.parse().unwrap(), "example.org", quotas, [5; 32]);
-        service.add_user(now, "user", "secret", Duration::from_secs(3600));
-        Self {
-            now,
-            service,
-            sockets: Vec::new(),
-            closed: Vec::new(),
-            to_peers: Vec::new(),
-            to_clients: Vec::new(),
-            nonce: String::new(),
-            count: 0,
-            full: false,
-        }
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.service.poll_output() {
-            match output {
-                TurnOutput::AllocateSocket(socket) => {
-                    self.sockets.push(socket);
-                    let port = 50_000 + u16::try_from(self.sockets.len()).unwrap();
-                    let address = SocketAddr::from(([203, 0, 113, 2], port));
-                    let address = Some(address).filter(|_| !self.full);
-                    self.service.handle_allocated(self.now, socket, address);
-                }
-                TurnOutput::CloseSocket(socket) => self.closed.push(socket),
-                TurnOutput::ToClient { remote, data } => self.to_clients.push((remote, data)),
-                TurnOutput::ToPeer { socket, remote, data } => {
-                    self.to_peers.push((socket, remote, data));
-                }
-            }
-        }
-    }
-
-    fn hand(&mut self, client: SocketAddr, datagram: &[u8]) -> Option<Bytes> {
-        assert!(self.service.accepts(client, datagram));
-        self.service.handle_datagram(self.now, client, datagram);
-        self.drain();
-        self.to_clients.pop().map(|it| it.1)
-    }
-
-    fn build(&mut self, method: Method, user: &str, attributes: &[RawAttribute<'_>]) -> Vec<u8> {
-        self.count += 1;
-        let kind = MessageType::from_class_method(MessageClass::Request, method);
-        let mut it = Message::builder(kind, self.count.into(), MessageWriteVec::new());
-        attributes.iter().for_each(|attribute| it.add_attribute(attribute).unwrap());
-        it.add_attribute(&Username::new(user).unwrap()).unwrap();
-        it.add_attribute(&Realm::new("example.org").unwrap()).unwrap();
-        it.add_attribute(&Nonce::new(&self.nonce).unwrap()).unwrap();
-        let (user, password, realm) = (user.to_owned(), "secret".to_owned(), "example.org".into());
-        let key = LongTermKeyCredentials::new(user, password, realm);
-        it.add_message_integrity(&key.into(), IntegrityAlgorithm::Sha1).unwrap();
-        it.finish()
-    }
-
-    /// The code of the answer, 0 for success. Learns the nonce where it is told one.
-    fn ask_as(
-        &mut self,
-        user: &str,
-        client: SocketAddr,
-        method: Method,
-        attributes: &[RawAttribute<'_>],
-    ) -> u16 {
-        for _ in 0..2 {
-            let request = self.build(method, user, attributes);
-            let answer = self.hand(client, &request).expect("an answer");
-            let answer = Message::from_bytes(&answer).unwrap();
-            let code = answer.attribute::<ErrorCode>().map_or(0, |it| it.code());
-            if code != ErrorCode::STALE_NONCE {
-                return code;
-            }
-            self.nonce = answer.attribute::<Nonce>().unwrap().nonce().to_owned();
-        }
-        ErrorCode::STALE_NONCE
-    }
-
-    fn ask(&mut self, client: SocketAddr, method: Method, attributes: &[RawAttribute<'_>]) -> u16 {
-        self.ask_as("user", client, method, attributes)
-    }
-
-    fn allocate(&mut self, client: SocketAddr) -> u16 {
-        self.ask(client, ALLOCATE, &[udp()])
-    }
-}
-
-fn client(n: u8) -> SocketAddr {
-    SocketAddr::from(([198, 51, 100, n], 4000))
-}
-
-fn udp() -> RawAttribute<'static> {
-    RawAttribute::new(0x0019.into(), &[17, 0, 0, 0])
-}
-
-fn lifetime(seconds: u32) -> RawAttribute<'static> {
-    RawAttribute::new_owned(0x000d.into(), Box::new(seconds.to_be_bytes()))
-}
-
-/// XOR-PEER-ADDRESS by hand (RFC 8489 section 14.2).
-fn peer(ip: [u8; 4], port: u16) -> RawAttribute<'static> {
-    let port = (port ^ 0x2112).to_be_bytes();
-    let x = [0x21, 0x12, 0xa4, 0x42];
-    let [a, b, c, d] = [0, 1, 2, 3].map(|i| ip[i] ^ x[i]);
-    RawAttribute::new_owned(0x0012.into(), Box::new([0, 1, port[0], port[1], a, b, c, d]))
-}
-
-fn channel(number: u16) -> RawAttribute<'static> {
-    let [a, b] = number.to_be_bytes();
-    RawAttribute::new_owned(0x000c.into(), Box::new([a, b, 0, 0]))
-}
-
-const PEER: [u8; 4] = [192, 0, 2, 7];
+use rig::{
+    ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, PEER, REFRESH, Rig, channel, client, lifetime, peer,
+    udp,
+};
 
 #[test]
 fn nothing_is_given_without_credentials_and_nothing_is_remembered() {
@@ -346,86 +219,6 @@ fn bytes_of_a_user_are_bounded_over_all_allocations() {
         rig.hand(client(1), &datagram);
     }
     assert_eq!(rig.to_peers.len(), 30);
-}
-
-/// Our own client, with its library, against our own server: over hours of virtual time.
-#[test]
-fn a_client_keeps_its_allocation_permission_and_channel_for_hours() {
-    let mut rig = Rig::new(TurnQuotas::default());
-    rig.service.add_user(rig.now, "user", "secret", Duration::from_secs(100_000));
-    let (base, peer) = (client(1), SocketAddr::from((PEER, 9)));
-    let (username, password) = ("user".to_owned(), "secret".to_owned());
-    let login = TurnLogin { server: SERVER.parse().unwrap(), username, password };
-    let mut relays = Relays::new(rig.now);
-    assert!(relays.allocate(rig.now, &login, base));
-    let end = rig.now + Duration::from_secs(4 * 3600);
-    let (mut next_data, mut sent, mut received) = (rig.now, 0, 0);
-    while rig.now < end {
-        while let Some(it) = relays.poll_transmit() {
-            if rig.service.accepts(it.local, &it.data) {
-                rig.service.handle_datagram(rig.now, it.local, &it.data);
-            }
-            rig.drain();
-            for (_, data) in std::mem::take(&mut rig.to_clients) {
-                relays.handle_datagram(rig.now, base, login.server, &data);
-            }
-        }
-        rig.drain();
-        for (socket, to, data) in std::mem::take(&mut rig.to_peers) {
-            assert_eq!((to, &data[..]), (peer, &b"out"[..]));
-            rig.service.handle_relay_datagram(rig.now, socket, peer, b"in");
-            rig.drain();
-            for (_, data) in std::mem::take(&mut rig.to_clients) {
-                let arrived = relays.handle_datagram(rig.now, base, login.server, &data).unwrap();
-                assert_eq!((arrived.remote, &arrived.data[..]), (peer, &b"in"[..]));
-                received += 1;
-            }
-        }
-        if rig.now >= next_data
-            && let Some(relayed) = relays.relayed().first()
-        {
-            relays.send(rig.now, relayed.address, peer, Bytes::from_static(b"out"));
-            (next_data, sent) = (rig.now + Duration::from_secs(60), sent + 1);
-            continue;
-        }
-        let timers = [relays.next_timeout(), rig.service.next_timeout()];
-        let next = timers.into_iter().flatten().min().unwrap().min(next_data.max(rig.now));
-        rig.now = next.max(rig.now + Duration::from_millis(1));
-        relays.handle_timeout(rig.now);
-        rig.service.handle_timeout(rig.now);
-    }
-    assert!(sent > 230, "{sent}");
-    assert!(received >= sent - 1, "{received} of {sent}");
-    assert_eq!(rig.sockets.len(), 1, "one allocation all the time");
-    relays.release(rig.now, None);
-    while let Some(it) = relays.poll_transmit() {
-        rig.service.handle_datagram(rig.now, it.local, &it.data);
-    }
-    assert_eq!(rig.service.allocations(), 0);
-}
-
-#[test]
-fn wrong_credentials_end_the_allocation_and_do_not_loop() {
-    let mut rig = Rig::new(TurnQuotas::default());
-    let (username, password) = ("user".to_owned(), "wrong".to_owned());
-    let login = TurnLogin { server: SERVER.parse().unwrap(), username, password };
-    let mut relays = Relays::new(rig.now);
-    relays.allocate(rig.now, &login, client(1));
-    let mut requests = 0;
-    while relays.pending() {
-        while let Some(it) = relays.poll_transmit() {
-            requests += 1;
-            rig.service.handle_datagram(rig.now, it.local, &it.data);
-            rig.drain();
-            for (_, data) in std::mem::take(&mut rig.to_clients) {
-                relays.handle_datagram(rig.now, client(1), login.server, &data);
-            }
-        }
-        rig.now += Duration::from_millis(50);
-        relays.handle_timeout(rig.now);
-        assert!(requests < 40);
-    }
-    assert!(relays.relayed().is_empty() && rig.sockets.is_empty());
 }
 
 #[test]

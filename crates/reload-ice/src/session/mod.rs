@@ -1,8 +1,11 @@
 //! One Attach or AppAttach (sections 6.5.1.3 to 6.5.1.14): gather, exchange once, check, keep alive.
 //! Who the other side is, DTLS shows; who sends the Attach, the node decides.
 
+mod candidates;
+mod report;
+
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,12 +17,11 @@ use reload_wire::{CandType, IceCandidate};
 use crate::binding::plain;
 use crate::candidates::{Foundations, LocalCandidate, RemoteCandidate, usable_remotes};
 use crate::checks::Checks;
-use crate::gathering::{Gathering, Reflexive, usable_hosts};
-use crate::paths::{Ends, Path};
-use crate::scope::{reachable, usable};
+use crate::gathering::{Gathering, usable_hosts};
+use crate::paths::Ends;
 use crate::{
-    Arrived, CandidateReport, DatagramKind, IceCredentials, IceEvent, IceReport, IceSettings,
-    IceTransmit, PairReport, Relayed, Relays, SelectedPair, kind_of,
+    Arrived, DatagramKind, IceCredentials, IceEvent, IceSettings, IceTransmit, Relayed, Relays,
+    SelectedPair, kind_of,
 };
 
 /// One Attach or AppAttach. Drain [`IceSession::poll_transmit`] and [`IceSession::poll_event`] after
@@ -265,113 +267,6 @@ impl IceSession {
         self.selected
     }
 
-    /// What is known, for people to read.
-    #[must_use]
-    pub fn report(&self) -> IceReport {
-        let local = |it: &LocalCandidate| CandidateReport { address: it.address, kind: it.kind };
-        let mut remote = Vec::new();
-        if let Some((_, named)) = &self.remote {
-            remote.extend(named.iter().map(|it| (it.address, it.kind)));
-        }
-        let mut reflexive: Vec<_> = self.reflexive().map(|it| it.address).collect();
-        for (ends, path) in self.checks.paths.iter() {
-            if !remote.iter().any(|it| it.0 == ends.1) {
-                remote.push((ends.1, CandType::Prflx));
-            }
-            let other = path.mapped.filter(|it| *it != ends.0 && !reflexive.contains(it));
-            reflexive.extend(other);
-        }
-        let remote = remote.into_iter().map(|(address, kind)| CandidateReport { address, kind });
-        IceReport {
-            local: self.candidates.iter().map(local).collect(),
-            remote: remote.collect(),
-            pairs: self.pairs(),
-            selected: self.selected,
-            reflexive,
-        }
-    }
-
-    fn pairs(&self) -> Vec<PairReport> {
-        let report = |(ends, path): (&Ends, &Path)| {
-            let pair = self.pair(*ends);
-            PairReport {
-                local: pair.local,
-                remote: pair.remote,
-                local_kind: pair.local_kind,
-                remote_kind: pair.remote_kind,
-                state: path.state(),
-                sent: path.sent,
-                answered: path.answered,
-                round_trip: path.round_trip,
-            }
-        };
-        self.checks.paths.iter().map(report).collect()
-    }
-
-    fn ask_for_relays(&mut self, now: Instant) {
-        self.gathering.relays = self.settings.shared_relays;
-        for login in self.settings.turn_servers.iter().take(MOST_TURN_SERVERS) {
-            let server = plain(login.server);
-            if let Some(base) = self.hosts.iter().find(|it| reachable(**it, server)) {
-                self.gathering.relays |= self.relays.allocate(now, login, *base);
-            }
-        }
-    }
-
-    fn gather(&mut self, now: Instant) {
-        let mut out = Vec::new();
-        self.gathering.handle_timeout(now, &mut out);
-        self.transmits.extend(out);
-        if !self.settings.shared_relays {
-            self.gathering.relays = self.relays.pending();
-        }
-        if self.gathering.is_done(now) {
-            let relayed = self.relays.relayed();
-            self.add_relayed(&relayed);
-            let link = self.settings.overlay_link;
-            let wire = self.candidates.iter().map(|it| it.to_wire(link)).collect();
-            self.events.push_back(IceEvent::Gathered(wire));
-            self.phase = Phase::Waiting;
-        }
-    }
-
-    fn add_reflexive(&mut self, found: Reflexive) {
-        let (address, base, server) = (found.address, found.base, found.server.ip());
-        self.add_candidate(CandType::Srflx, address, base, Some(base), Some(server));
-    }
-
-    fn add_relayed(&mut self, relayed: &[Relayed]) {
-        for it in relayed.iter().filter(|it| usable(it.address)) {
-            // Related is how the server sees us (RFC 8445 section 5.3); a STUN server sees it so too.
-            let seen = self.reflexive().find(|seen| seen.base == it.base).map(|it| it.address);
-            let related = seen.unwrap_or(it.base);
-            let (address, server) = (it.address, it.server.ip());
-            self.add_candidate(CandType::Relay, address, address, Some(related), Some(server));
-        }
-    }
-
-    fn reflexive(&self) -> impl Iterator<Item = &LocalCandidate> {
-        self.candidates.iter().filter(|it| it.kind == CandType::Srflx)
-    }
-
-    fn add_candidate(
-        &mut self,
-        kind: CandType,
-        address: SocketAddr,
-        base: SocketAddr,
-        related: Option<SocketAddr>,
-        server: Option<IpAddr>,
-    ) {
-        let Some(priority) = self.checks.add_local(kind, address, base) else { return };
-        let foundation = self.foundations.of(kind, base, server);
-        self.candidates.push(LocalCandidate { address, base, kind, related, foundation, priority });
-    }
-
-    fn remove_base(&mut self, base: SocketAddr) {
-        self.checks.remove_base(base);
-        self.candidates.retain(|it| it.base != base);
-    }
-
     /// An allocation of our own that was lost takes its candidate with it.
     fn check_relays(&mut self) {
         if self.settings.shared_relays {
@@ -392,8 +287,12 @@ impl IceSession {
             }
             (Phase::Checking { until }, _) => {
                 self.select(now);
+                // The other side may have begun later: then its checks find ours again.
+                let again = self.checks.has_failed() && !self.settings.controlling;
                 let hopeless = now >= until || self.checks.has_failed();
-                if hopeless && self.selected.is_none() {
+                if again && now < until {
+                    self.checks.begin_again();
+                } else if hopeless && self.selected.is_none() {
                     let tried = self.pairs().iter().map(ToString::to_string).collect();
                     self.fail(tried);
                 }
@@ -420,22 +319,6 @@ impl IceSession {
             self.selected = Some(pair);
             self.events.push_back(IceEvent::Selected(pair));
         }
-    }
-
-    fn pair(&self, (local, remote): Ends) -> SelectedPair {
-        let mapped = self.checks.paths.get((local, remote)).and_then(|it| it.mapped);
-        let relayed =
-            self.candidates.iter().any(|it| it.kind == CandType::Relay && it.base == local);
-        let local_kind = match mapped {
-            _ if relayed => CandType::Relay,
-            None => CandType::Host,
-            Some(seen) if seen == local => CandType::Host,
-            Some(seen) if self.reflexive().any(|it| it.address == seen) => CandType::Srflx,
-            Some(_) => CandType::Prflx,
-        };
-        let named = self.remote.iter().flat_map(|it| &it.1).find(|it| it.address == remote);
-        let remote_kind = named.map_or(CandType::Prflx, |it| it.kind);
-        SelectedPair { local, remote, local_kind, remote_kind }
     }
 
     /// Frees what is of no use: relayed addresses, if the pair does without.
@@ -484,7 +367,6 @@ fn credentials(ours: &IceCredentials, theirs: &IceCredentials) -> Option<IceCred
     (fits && plain).then_some(IceCreds { ufrag, pass })
 }
 
-const MOST_TURN_SERVERS: usize = 2;
 const LONGEST_USERNAME: usize = 128; // what the crate `is` can write; RFC 8445 section 5.4 has 256 a fragment
 const CHECK_LIMIT: Duration = Duration::from_secs(15); // the checks of a pair take 9.75 s
 const SETTLE_TIME: Duration = Duration::from_secs(10); // better pairs have come through by then
