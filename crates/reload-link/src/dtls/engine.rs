@@ -378,7 +378,7 @@ fn config(
         .with_crypto_provider(Provider::new(cookie))
         .with_cipher_suites(SUITES.iter().map(|(suite, _)| *suite).collect())
         .with_flight_interval(settings.retransmit)
-        .with_mtu(settings.mtu)
+        .with_mtu(settings.mtu.max(MIN_MTU) - HEADER - 12) // the engine counts bodies, not headers
         .with_replay_protection_window(REPLAY_WINDOW)
         .with_client_auth(ClientAuthType::RequireAnyClientCert) // section 6.5.1.13
         .with_insecure_skip_verify(true) // no public CAs and no names here: the check does it all
@@ -455,6 +455,8 @@ const SRTP_PROFILES: [SrtpProtectionProfile; 4] = [
 
 /// Records that may overtake one another; 64 is the least of RFC 6347 section 4.1.2.6 for a fast link.
 const REPLAY_WINDOW: usize = 512;
+/// Below it a handshake would be all headers.
+const MIN_MTU: usize = 256;
 const MAX_RESEND: Duration = Duration::from_secs(60); // RFC 6347 section 4.2.4.1
 /// Answers to a client's Finished that came again; the engine stops there too.
 const MAX_FLIGHTS_REPEATED: u8 = 7;

@@ -64,7 +64,8 @@ impl OpensslEngine {
         now: Instant,
     ) -> Result<Self, ErrorStack> {
         let verdict = Verdict::default();
-        let mut ssl = Ssl::new(&context(identity, check, verdict.clone())?)?;
+        let context = context(identity, check, verdict.clone())?;
+        let mut ssl = Ssl::new(&context)?;
         ssl.set_mtu(u32::try_from(settings.mtu).unwrap_or(1200))?;
         match role {
             DtlsRole::Client => ssl.set_connect_state(),

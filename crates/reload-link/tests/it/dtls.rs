@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reload_link::{
-    DTLS_OVERHEAD, DtlsError, DtlsEvent, DtlsRole, Hello, HelloGate, MAX_PLAINTEXT, is_client_hello,
+    DTLS_OVERHEAD, DtlsError, DtlsEvent, DtlsRole, DtlsSettings, Hello, HelloGate, MAX_PLAINTEXT,
+    is_client_hello,
 };
 
-use crate::dtls_rig::{Authority, CLIENT, KINDS, Kind, Pair, SERVER, engine, settings};
+use crate::dtls_rig::{
+    Authority, CLIENT, KINDS, Kind, Pair, SERVER, engine, engine_with, settings,
+};
 
 // R6940-4.1-03
 // R6940-6.6.1-02
@@ -77,7 +80,6 @@ fn only_suites_with_encryption_and_forward_secrecy_are_offered() {
     assert_eq!(suites, [[0xc0, 0x2b], [0xc0, 0x2f], [0xcc, 0xa9], [0xcc, 0xa8]]);
 }
 
-// R6940-6.5.1.13-04
 #[test]
 fn certificates_of_another_authority_close_both_ends_and_each_says_why() {
     let (ours, theirs, now) = (Authority::new(), Authority::new(), Instant::now());
@@ -148,6 +150,38 @@ fn a_flight_is_sent_again_after_one_second_and_then_at_doubled_intervals() {
         sent.push((pair.elapsed().as_secs(), pair.ends[CLIENT].sent.len()));
     }
     assert_eq!(sent, [(1, 2), (3, 3), (7, 4), (15, 5)]);
+}
+
+// R6940-6.6.1-03
+#[test]
+fn a_client_that_wants_no_encryption_or_no_forward_secrecy_is_refused() {
+    let mut pair = Pair::new(Kind::Ecdsa, Kind::Ecdsa);
+    let mut hello = pair.ends[CLIENT].engine.poll_transmit().unwrap().to_vec();
+    // NULL with RSA and with ECDHE, CBC, and GCM without ECDHE.
+    let weak = [0x00, 0x3b, 0xc0, 0x06, 0xc0, 0x0a, 0x00, 0x9c];
+    hello[13 + 12 + 38..][..8].copy_from_slice(&weak);
+    let now = pair.now;
+    pair.ends[SERVER].engine.handle_datagram(now, &hello);
+    pair.settle();
+    let closed = pair.ends[SERVER].closed().unwrap();
+    assert!(closed.contains("insufficient_security"), "{closed}");
+}
+
+#[test]
+fn no_datagram_of_a_handshake_is_larger_than_the_mtu() {
+    let (authority, now) = (Authority::new(), Instant::now());
+    for mtu in [256, 300, 1200] {
+        let small = DtlsSettings { mtu, ..settings() };
+        let make = |role, kind| {
+            engine_with(role, &authority.identity(kind), authority.check(), &small, now)
+        };
+        let ends = (make(DtlsRole::Client, Kind::Rsa), make(DtlsRole::Server, Kind::Rsa));
+        let mut pair = Pair::of(ends.0, ends.1, now);
+        pair.settle();
+        assert!(pair.is_connected(), "{mtu}");
+        let largest = pair.ends.iter().flat_map(|end| &end.sent).map(|sent| sent.len()).max();
+        assert!(largest.is_some_and(|largest| largest <= mtu), "{largest:?} of {mtu}");
+    }
 }
 
 // R6940-6.4.2.1-06

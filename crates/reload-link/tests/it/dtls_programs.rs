@@ -114,7 +114,6 @@ fn our_client_connects_to_an_openssl_server() {
 }
 
 // R6940-4.1-03
-// R6940-6.5.1.13-04
 #[test]
 fn an_openssl_client_of_another_authority_or_without_a_certificate_is_refused() {
     if !has_openssl() {

@@ -91,7 +91,17 @@ pub(crate) fn engine(
     check: CertificateCheck,
     now: Instant,
 ) -> Box<dyn DtlsEngine> {
-    dtls_with(role, identity, check, &settings(), now).unwrap()
+    engine_with(role, identity, check, &settings(), now)
+}
+
+pub(crate) fn engine_with(
+    role: DtlsRole,
+    identity: &DtlsIdentity,
+    check: CertificateCheck,
+    settings: &DtlsSettings,
+    now: Instant,
+) -> Box<dyn DtlsEngine> {
+    dtls_with(role, identity, check, settings, now).unwrap()
 }
 
 /// Client and server, what they told, and every datagram that was sent.
