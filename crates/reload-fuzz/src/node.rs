@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reload_chord::{Chord, ChordConfig};
 use reload_node::{
-    Event, Limits, LinkEvent, LinkId, NewValue, Node, Output, Place, Request, Role, Setup,
+    Event, Limits, LinkEvent, LinkId, NewValue, Node, Offer, Output, Place, Request, Role, Setup,
     Specifier, Start,
 };
 use reload_storage::MemoryStore;
@@ -29,14 +29,18 @@ use peers::{KINDS, PEERS, Peers, peers};
 const STEPS: usize = 48;
 /// Outputs after one input, at most: far above what any single input asks for.
 const OUTPUTS: usize = 4096;
+/// Set in the number of candidates of ICE.
+const BY_ICE: u8 = 0x80;
+/// The first of three applications; two are offered.
+const APPLICATION: u16 = 61_443;
 /// Sent messages that an answer can be made for.
 const REMEMBERED: usize = 8;
 
 /// Plays a script into a node.
 pub fn node_inputs(data: &[u8]) {
     let mut script = Script(data);
-    let peers = peers();
-    let mut play = Play::new(peers, script.or_zero());
+    let choice = script.or_zero();
+    let mut play = Play::new(peers(choice & 8 != 0), choice);
     play.drain();
     for _ in 0..STEPS {
         let Some(step) = script.byte() else { break };
@@ -75,6 +79,8 @@ impl<'a> Play<'a> {
             limits: small_limits(),
         };
         let mut node = Node::new(now, setup, chord, MemoryStore::new());
+        node.offer(APPLICATION, Offer::Connect);
+        node.offer(APPLICATION + 1, Offer::Ask);
         let bootstrap = if choice & 2 == 0 { Vec::new() } else { vec![address(9)] };
         node.start(now, Start { bootstrap, first: choice & 4 == 0 });
         let (links, sent) = (Vec::new(), Vec::new());
@@ -148,13 +154,16 @@ impl<'a> Play<'a> {
             _ => ModelSpecifier::Dictionary(Vec::new()),
         };
         let specifiers = vec![Specifier { kind, generation: 0, which }];
-        let request = match script.or_zero() % 8 {
+        let application = APPLICATION + u16::from(script.or_zero() % 3);
+        let request = match script.or_zero() % 10 {
             0 => Request::Ping { to, padding: script.uint16() },
             1 => Request::Probe { to, information: vec![ProbeInformationType(script.or_zero())] },
             2 => Request::RouteQuery { to, target: self.destination(script.or_zero()) },
             3 => Request::Fetch { resource, specifiers },
             4 => Request::Stat { resource, specifiers },
             5 => Request::Find { resource, kinds: vec![kind] },
+            6 => Request::Attach { to },
+            7 => Request::AppAttach { to, application, connect: script.or_zero() % 2 == 0 },
             _ => Request::Store { resource, values: vec![new_value(kind, script)] },
         };
         // `Busy` is an answer like any other.
@@ -210,9 +219,10 @@ impl<'a> Play<'a> {
     fn drain(&mut self) {
         for _ in 0..OUTPUTS {
             match self.node.poll_output() {
-                Output::Gather(link, _) => {
+                Output::Gather(link, gathering) => {
                     self.links.push(link);
-                    self.tell(link, LinkEvent::Candidates(candidates(1)));
+                    let number = if gathering.ice.is_some() { BY_ICE | 1 } else { 1 };
+                    self.tell(link, LinkEvent::Candidates(candidates(number)));
                 }
                 Output::Connect(link, _) => self.links.push(link),
                 Output::Send(_, message) => self.remember(message),
@@ -278,14 +288,17 @@ fn address(number: u8) -> SocketAddr {
 fn candidates(number: u8) -> Vec<IceCandidate> {
     let candidate = IceCandidate {
         addr_port: IpAddressPort::from(address(number)),
-        overlay_link: OverlayLinkType::TLS_TCP_FH_NO_ICE,
+        overlay_link: match number & BY_ICE {
+            0 => OverlayLinkType::TLS_TCP_FH_NO_ICE,
+            _ => OverlayLinkType::DTLS_UDP_SR,
+        },
         foundation: Bytes::from_static(b"1"),
         priority: 1,
         kind: CandType::Host,
         related: None,
         extensions: Vec::new(),
     };
-    vec![candidate; usize::from(number % 3)]
+    vec![candidate; usize::from(number % BY_ICE % 3)]
 }
 
 fn new_value(kind: KindId, script: &mut Script<'_>) -> NewValue {

@@ -28,11 +28,13 @@ pub(super) struct Peers {
     pub(super) others: [Arc<Credentials>; PEERS],
 }
 
-/// The same for every script.
-pub(super) fn peers() -> &'static Peers {
-    static ALL: OnceLock<Peers> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let overlay = Overlay::new();
+/// The same for every script: one overlay without ICE, and one with it.
+pub(super) fn peers(ice: bool) -> &'static Peers {
+    static WITHOUT: OnceLock<Peers> = OnceLock::new();
+    static WITH: OnceLock<Peers> = OnceLock::new();
+    let all = if ice { &WITH } else { &WITHOUT };
+    all.get_or_init(|| {
+        let overlay = if ice { Overlay::with_ice() } else { Overlay::new() };
         let node = |top: u128, user| overlay.credentials(NodeId::from_u128(top << 124), user);
         Peers {
             own: node(0x8, "own@overlay.example"),

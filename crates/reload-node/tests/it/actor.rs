@@ -111,7 +111,7 @@ pub(crate) fn candidate(link: OverlayLinkType, port: u16) -> IceCandidate {
 pub(crate) fn attach_body(role: &'static [u8], candidates: Vec<IceCandidate>) -> AttachReqAns {
     AttachReqAns {
         ufrag: Bytes::from_static(b"ufrag678"),
-        password: Bytes::from_static(b"password"),
+        password: Bytes::from_static(b"a password of 22 chars"),
         role: Bytes::from_static(role),
         candidates,
         send_update: false,

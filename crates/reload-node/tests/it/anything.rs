@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use reload_node::{Limits, LinkEvent, LinkId};
+use reload_node::{ApplicationAnswer, Event, Limits, LinkEvent, LinkId, Offer, Request};
 use reload_topology::{Action, TaskId};
-use reload_wire::{Destination, MessageCode, NodeId, OverlayLinkType};
+use reload_wire::{
+    AppAttachReqAns, AttachReqAns, Destination, IceCandidate, MessageCode, NodeId, OverlayLinkType,
+};
 
 use crate::actor::{attach_body, candidate};
 use crate::bench::{Bench, Making};
+use crate::overlay::Overlay;
+
+const SR: OverlayLinkType = OverlayLinkType::DTLS_UDP_SR;
+const TLS: OverlayLinkType = OverlayLinkType::TLS_TCP_FH_NO_ICE;
+const APPLICATION: u16 = 61_443;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -21,7 +28,10 @@ enum Happening {
     Candidates(u8),
     Bytes { link: u8, bytes: Vec<u8> },
     Message { link: u8, actor: u8, code: u16, body: Vec<u8>, to: u8, via: u8, ttl: u8, id: u8 },
-    Attach { link: u8, actor: u8, id: u8 },
+    Attach { link: u8, actor: u8, id: u8, ice: bool },
+    AppAttach { link: u8, actor: u8, id: u8, application: u16 },
+    WantPipe { actor: u8, connect: bool },
+    AnswerAsked,
     WantLink(u8),
     Ping(u8),
     Pass(u16),
@@ -41,11 +51,14 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(link, actor, code, body, to, via, ttl, id)| {
                 Happening::Message { link, actor, code, body, to, via, ttl, id }
             }),
-        (link, actor.clone(), any::<u8>()).prop_map(|(link, actor, id)| Happening::Attach {
-            link,
-            actor,
-            id
-        }),
+        (link.clone(), actor.clone(), any::<u8>(), any::<bool>())
+            .prop_map(|(link, actor, id, ice)| Happening::Attach { link, actor, id, ice }),
+        (link, actor.clone(), any::<u8>(), APPLICATION..APPLICATION + 3).prop_map(
+            |(link, actor, id, application)| Happening::AppAttach { link, actor, id, application }
+        ),
+        (actor.clone(), any::<bool>())
+            .prop_map(|(actor, connect)| Happening::WantPipe { actor, connect }),
+        Just(Happening::AnswerAsked),
         actor.clone().prop_map(Happening::WantLink),
         actor.prop_map(Happening::Ping),
         (0..20_000_u16).prop_map(Happening::Pass),
@@ -79,8 +92,7 @@ fn happen(bench: &mut Bench, happening: Happening) {
         }
         Happening::Restored(link) => bench.tell(name(link), LinkEvent::Restored),
         Happening::Candidates(link) => {
-            let own = candidate(OverlayLinkType::TLS_TCP_FH_NO_ICE, 6084);
-            bench.tell(name(link), LinkEvent::Candidates(vec![own]));
+            bench.tell(name(link), LinkEvent::Candidates(candidates(bench)));
         }
         Happening::Bytes { link, bytes } => bench.receive(name(link), bytes.into()),
         Happening::Message { link, actor, code, body, to, via, ttl, id } => {
@@ -93,13 +105,28 @@ fn happen(bench: &mut Bench, happening: Happening) {
             draft.header.via_list = vec![Destination::Node(actor.id); usize::from(via)];
             bench.hear(name(link), &actor, &draft);
         }
-        Happening::Attach { link, actor, id } => {
+        Happening::Attach { link, actor, id, ice } => {
             let actor = bench.actor(actor);
-            let tls = candidate(OverlayLinkType::TLS_TCP_FH_NO_ICE, 7);
-            let body = attach_body(b"passive", vec![tls]);
+            let kind = if ice { SR } else { TLS };
+            let body = attach_body(b"passive", vec![candidate(kind, 7)]);
             let draft = actor.request(bench.here(), MessageCode::ATTACH_REQUEST, &body);
             bench.hear(name(link), &actor, &draft.number(u64::from(id)));
         }
+        Happening::AppAttach { link, actor, id, application } => {
+            let actor = bench.actor(actor);
+            let AttachReqAns { ufrag, password, role, .. } = attach_body(b"passive", Vec::new());
+            let candidates = candidates(bench);
+            let body = AppAttachReqAns { ufrag, password, application, role, candidates };
+            let draft = actor.request(bench.here(), MessageCode::APP_ATTACH_REQUEST, &body);
+            bench.hear(name(link), &actor, &draft.number(u64::from(id)));
+        }
+        Happening::WantPipe { actor, connect } => {
+            let to = vec![Destination::Node(bench.actor(actor).id)];
+            let request = Request::AppAttach { to, application: APPLICATION, connect };
+            bench.wanted += u32::from(bench.node.request(bench.now, request).is_ok());
+            bench.drain();
+        }
+        Happening::AnswerAsked => answer_asked(bench),
         Happening::WantLink(actor) => {
             let to = vec![Destination::Node(bench.actor(actor).id)];
             bench.desk.ask(Action::Attach { task: TaskId(1), to, send_update: true });
@@ -107,12 +134,30 @@ fn happen(bench: &mut Bench, happening: Happening) {
         }
         Happening::Ping(actor) => {
             let to = vec![Destination::Node(bench.actor(actor).id)];
-            let request = reload_node::Request::Ping { to, padding: 3 };
-            let _ = bench.node.request(bench.now, request);
+            let request = Request::Ping { to, padding: 3 };
+            bench.wanted += u32::from(bench.node.request(bench.now, request).is_ok());
             bench.drain();
         }
         Happening::Pass(millis) => bench.pass(Duration::from_millis(millis.into())),
     }
+}
+
+/// What an honest driver gathers in this overlay.
+fn candidates(bench: &Bench) -> Vec<IceCandidate> {
+    let kind = if bench.node.configuration().no_ice { TLS } else { SR };
+    vec![candidate(kind, 6084)]
+}
+
+fn answer_asked(bench: &mut Bench) {
+    let asking = bench.events.iter().rev().find_map(|event| match event {
+        Event::Asked { asking, .. } => Some(*asking),
+        _ => None,
+    });
+    let Some(asking) = asking else { return };
+    let (ufrag, password) = (Bytes::from_static(b"user"), Bytes::from_static(b"password"));
+    let answer = ApplicationAnswer { ufrag, password, candidates: Vec::new() };
+    bench.node.answer_application(bench.now, asking, Ok(answer));
+    bench.drain();
 }
 
 proptest! {
@@ -120,10 +165,13 @@ proptest! {
 
     #[test]
     fn nothing_that_happens_makes_it_panic_stall_or_grow(
-        story in proptest::collection::vec(happening(), 1..120),
+        story in proptest::collection::vec(happening(), 1..120), ice in any::<bool>(),
     ) {
         let limits = Limits { links: 5, transactions: 20, ..Limits::default() };
-        let mut bench = Bench::make(Making { limits, ..Making::default() });
+        let overlay = Overlay::with(|settings| settings.no_ice = !ice);
+        let mut bench = Bench::make(Making { limits, overlay, ..Making::default() });
+        bench.node.offer(APPLICATION, Offer::Connect);
+        bench.node.offer(APPLICATION + 1, Offer::Ask);
         for happening in story {
             happen(&mut bench, happening); // `Bench::pass` asserts that deadlines advance
             let status = bench.node.status(bench.now);
@@ -137,5 +185,8 @@ proptest! {
         bench.pass(Duration::from_secs(60));
         prop_assert_eq!(bench.node.status(bench.now).transactions, 0); // each request ends
         prop_assert!(bench.deadline.is_none(), "nothing is left to wait for");
+        let finished = |event: &&Event| matches!(event, Event::Finished(..));
+        let finished = bench.events.iter().filter(finished).count();
+        prop_assert_eq!(u32::try_from(finished), Ok(bench.wanted), "each request ends once");
     }
 }

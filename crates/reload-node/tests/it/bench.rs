@@ -36,6 +36,8 @@ pub(crate) struct Bench {
     pub(crate) connecting: Vec<(LinkId, Plan)>,
     pub(crate) closed: Vec<LinkId>,
     pub(crate) deadline: Option<Instant>,
+    /// Requests that the node took, for tests that count them.
+    pub(crate) wanted: u32,
     links: u64,
 }
 
@@ -112,6 +114,7 @@ impl Bench {
             connecting: Vec::new(),
             closed: Vec::new(),
             deadline: None,
+            wanted: 0,
             links: 0,
         }
     }

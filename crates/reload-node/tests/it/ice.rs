@@ -41,14 +41,8 @@ fn attach(bench: &mut Bench, way: LinkId, to: NodeId) -> (LinkId, MessageParts) 
     (link, bench.only(way))
 }
 
-fn body(role: &'static [u8], candidates: Vec<IceCandidate>) -> AttachReqAns {
-    let mut body = attach_body(role, candidates);
-    body.password = PASSWORD;
-    body
-}
-
 fn theirs(actor: &Actor, bench: &Bench, change: impl FnOnce(&mut AttachReqAns)) -> Draft {
-    let mut body = body(b"passive", vec![candidate(SR, 7)]);
+    let mut body = attach_body(b"passive", vec![candidate(SR, 7)]);
     change(&mut body);
     actor.request(bench.here(), MessageCode::ATTACH_REQUEST, &body)
 }
@@ -63,7 +57,7 @@ fn hear(bench: &mut Bench, way: LinkId, actor: &Actor, draft: &Draft) {
 
 /// Our Attach is answered.
 fn answered(bench: &mut Bench, way: LinkId, peer: &Actor, request: &MessageParts) {
-    let answer = body(b"active", vec![candidate(SR, 9)]);
+    let answer = attach_body(b"active", vec![candidate(SR, 9)]);
     bench.hear(way, peer, &peer.answer(request, &answer));
 }
 
@@ -153,7 +147,7 @@ fn a_request_that_is_active_and_an_answer_that_is_passive_are_refused() {
     hear(&mut bench, way, &peer, &draft);
     assert_eq!(bench.refusal(way), ErrorCode::INVALID_MESSAGE);
     let (link, request) = attach(&mut bench, way, peer.id);
-    let reversed = body(b"passive", vec![candidate(SR, 9)]);
+    let reversed = attach_body(b"passive", vec![candidate(SR, 9)]);
     bench.hear(way, &peer, &peer.answer(&request, &reversed));
     assert_eq!(ended(&bench), [Err(Failure::Refused(ErrorCode::INVALID_MESSAGE))]);
     assert_eq!(bench.closed, [link], "what was gathered is given up");
@@ -198,7 +192,7 @@ fn an_answer_of_the_other_family_fails_the_attach_and_the_application_hears_why(
     let (mut bench, way) = with_way();
     let peer = bench.actor(1);
     let (link, request) = attach(&mut bench, way, peer.id);
-    let answer = body(b"active", vec![candidate(TLS, 9)]);
+    let answer = attach_body(b"active", vec![candidate(TLS, 9)]);
     bench.hear(way, &peer, &peer.answer(&request, &answer));
     let refused = Failure::Refused(ErrorCode::INCOMPATIBLE_WITH_OVERLAY);
     assert_eq!(ended(&bench), [Err(refused)]);
