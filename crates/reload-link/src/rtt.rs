@@ -50,6 +50,12 @@ impl RoundTrip {
         self.smoothed.map(|(srtt, _)| srtt)
     }
 
+    /// Within which an ACK comes as a rule: the RTO without its floor, once measured.
+    #[must_use]
+    pub fn usual(&self) -> Option<Duration> {
+        self.smoothed.map(|(srtt, rttvar)| srtt + (rttvar * 4).max(srtt / 4))
+    }
+
     /// The timeout that follows from the measurements.
     #[must_use]
     pub const fn rto(&self) -> Duration {

@@ -78,9 +78,10 @@ fn within(whole: Fragment, part: &Range<usize>, size: usize) -> Option<Fragment>
 /// equal parts, each of 256 bytes at least, but for the last of the message (E34). If header and
 /// 256 bytes do not fit, the message is one part: IP may cut it (section 6.7).
 fn cut(head: usize, size: usize, last: bool, most: usize) -> Vec<Range<usize>> {
+    let whole = || std::iter::once(0..size).collect();
     let room = most.saturating_sub(SPARE + head);
     if head + size <= most || room < LEAST {
-        return vec![0..size];
+        return whole();
     }
     let count = size.div_ceil(room);
     if size / count >= LEAST {
@@ -88,7 +89,7 @@ fn cut(head: usize, size: usize, last: bool, most: usize) -> Vec<Range<usize>> {
         return (0..count).map(|number| edge(number)..edge(number + 1)).collect();
     }
     if !last {
-        return vec![0..size]; // no way to cut it that leaves 256 bytes everywhere
+        return whole(); // no way to cut it that leaves 256 bytes everywhere
     }
     (0..size).step_by(LEAST).map(|start| start..size.min(start + LEAST)).collect()
 }

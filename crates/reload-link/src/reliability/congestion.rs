@@ -17,6 +17,8 @@ pub(crate) struct Congestion {
     in_flight: usize,
     /// Frames from this number on were sent after the last halving.
     recovery: u64,
+    /// Frames below this number were sent before the window was last full.
+    filled: u64,
 }
 
 impl Congestion {
@@ -28,6 +30,7 @@ impl Congestion {
             threshold: LARGEST_WINDOW,
             in_flight: 0,
             recovery: 0,
+            filled: 0,
         }
     }
 
@@ -36,8 +39,11 @@ impl Congestion {
         self.in_flight == 0 || self.in_flight + size <= self.window
     }
 
-    pub(crate) fn on_sent(&mut self, size: usize) {
+    pub(crate) fn on_sent(&mut self, frame: u64, size: usize) {
         self.in_flight += size;
+        if self.in_flight + self.segment > self.window {
+            self.filled = frame + 1;
+        }
     }
 
     /// Bytes that are no longer counted as on their way: lost, or of a message that is done.
@@ -45,12 +51,11 @@ impl Congestion {
         self.in_flight = self.in_flight.saturating_sub(size);
     }
 
-    /// `size` bytes were acknowledged. A window that is not used says nothing about the path, so it
-    /// does not grow (RFC 7661).
-    pub(crate) fn on_ack(&mut self, size: usize) {
-        let used = self.in_flight + self.segment >= self.window / 2;
+    /// A frame of `size` bytes was acknowledged. A window that is not used says nothing about the
+    /// path, so it does not grow (RFC 7661).
+    pub(crate) fn on_ack(&mut self, frame: u64, size: usize) {
         self.on_landed(size);
-        if !used {
+        if frame >= self.filled {
             return;
         }
         let growth = if self.window < self.threshold {
@@ -101,46 +106,52 @@ mod tests {
 
     const SEGMENT: usize = 1000;
 
-    fn filled(congestion: &mut Congestion) -> usize {
-        let mut frames = 0;
+    /// Sends until the window is full; returns how many frames that took.
+    fn fill(congestion: &mut Congestion, next: &mut u64) -> u64 {
+        let before = *next;
         while congestion.admits(SEGMENT) {
-            congestion.on_sent(SEGMENT);
-            frames += 1;
+            congestion.on_sent(*next, SEGMENT);
+            *next += 1;
         }
-        frames
+        *next - before
     }
 
     #[test]
     fn it_begins_with_four_frames_and_doubles_in_a_round_trip() {
-        let mut congestion = Congestion::new(SEGMENT);
-        assert_eq!(filled(&mut congestion), 4);
-        (0..4).for_each(|_| congestion.on_ack(SEGMENT));
-        assert_eq!(filled(&mut congestion), 8);
+        let (mut congestion, mut next) = (Congestion::new(SEGMENT), 0);
+        assert_eq!(fill(&mut congestion, &mut next), 4);
+        (0..4).for_each(|frame| congestion.on_ack(frame, SEGMENT));
+        assert_eq!(fill(&mut congestion, &mut next), 8);
     }
 
     // R6940-6.6.3-02
     #[test]
     fn a_loss_halves_it_once_a_round_trip_and_growth_is_then_one_frame_a_round_trip() {
-        let mut congestion = Congestion::new(SEGMENT);
-        filled(&mut congestion);
-        (0..4).for_each(|_| congestion.on_ack(SEGMENT));
+        let (mut congestion, mut next) = (Congestion::new(SEGMENT), 0);
+        fill(&mut congestion, &mut next);
+        (0..4).for_each(|frame| congestion.on_ack(frame, SEGMENT));
+        fill(&mut congestion, &mut next);
         assert_eq!(congestion.window(), 8000);
-        congestion.on_loss(5, 12);
-        congestion.on_loss(6, 12);
+        for frame in 4..6 {
+            congestion.on_landed(SEGMENT);
+            congestion.on_loss(frame, next);
+        }
         assert_eq!(congestion.window(), 4000, "both were sent before the halving");
-        filled(&mut congestion);
-        (0..4).for_each(|_| congestion.on_ack(SEGMENT));
+        (6..12).for_each(|_| congestion.on_landed(SEGMENT));
+        let first = next;
+        fill(&mut congestion, &mut next);
+        (first..next).for_each(|frame| congestion.on_ack(frame, SEGMENT));
         assert!((4800..=5000).contains(&congestion.window()), "{}", congestion.window());
     }
 
     // R6940-6.6.3-02
     #[test]
     fn a_timeout_leaves_one_frame_and_never_less() {
-        let mut congestion = Congestion::new(SEGMENT);
+        let (mut congestion, mut next) = (Congestion::new(SEGMENT), 0);
         congestion.on_timeout(9);
         congestion.on_timeout(10);
         assert_eq!(congestion.window(), SEGMENT);
-        assert_eq!(filled(&mut congestion), 1);
+        assert_eq!(fill(&mut congestion, &mut next), 1);
         let mut congestion = Congestion::new(SEGMENT);
         congestion.on_timeout(0);
         assert!(congestion.admits(9 * SEGMENT), "one is always allowed");
@@ -149,19 +160,19 @@ mod tests {
     #[test]
     fn a_window_that_is_not_used_does_not_grow() {
         let mut congestion = Congestion::new(SEGMENT);
-        for _ in 0..100 {
-            congestion.on_sent(100);
-            congestion.on_ack(100);
+        for frame in 0..100 {
+            congestion.on_sent(frame, 100);
+            congestion.on_ack(frame, 100);
         }
         assert_eq!(congestion.window(), 4000);
     }
 
     #[test]
     fn it_never_grows_above_its_bound() {
-        let mut congestion = Congestion::new(SEGMENT);
-        for _ in 0..1000 {
-            filled(&mut congestion);
-            congestion.on_ack(SEGMENT);
+        let (mut congestion, mut next) = (Congestion::new(SEGMENT), 0);
+        for frame in 0..1000 {
+            fill(&mut congestion, &mut next);
+            congestion.on_ack(frame, SEGMENT);
         }
         assert_eq!(congestion.window(), LARGEST_WINDOW);
     }

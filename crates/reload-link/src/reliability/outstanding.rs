@@ -13,7 +13,9 @@ pub(crate) const TRIES: u32 = 5;
 /// How often one goes out that is larger than the path is known to take.
 pub(crate) const LARGE_TRIES: u32 = 3;
 /// Where frames overtake each other a lot, they are waited for so much longer at most.
-const MOST_PATIENCE: u32 = 16;
+const MOST_PATIENCE: u32 = 8;
+/// After so many frames a little less long.
+const CALM: u64 = 256;
 /// Frames of settled messages that are remembered, to see whether their ACKs were only late.
 const REMEMBERED: usize = 64;
 /// Messages that may wait for an ACK. Ours: a bound for small ones, the window is in bytes.
@@ -142,6 +144,8 @@ impl Outstanding {
         let pending = self.remove(sent.message)?;
         if pending.flying.is_none_or(|flying| flying.frame != frame) {
             self.on_late();
+        } else if frame % CALM == 0 {
+            self.patience = (self.patience / 2).max(1);
         }
         self.superseded.extend(pending.frames.iter().filter(|other| **other != frame));
         let surplus = self.superseded.len().saturating_sub(REMEMBERED);
@@ -170,11 +174,10 @@ impl Outstanding {
         }
     }
 
-    /// A frame was acknowledged: those that were sent before it should have been by now, so they are
-    /// waited for a half of a round trip more, or some halves where frames overtake each other (in
-    /// the manner of RFC 8985).
-    pub(crate) fn hasten_before(&mut self, frame: u64, round_trip: Duration) {
-        let patience = round_trip + round_trip * self.patience / 2;
+    /// A frame was acknowledged: those that were sent before it are lost if they are not within the
+    /// `usual` time, or a multiple of it where frames overtake each other (in the manner of RFC 8985).
+    pub(crate) fn hasten_before(&mut self, frame: u64, usual: Duration) {
+        let patience = usual * self.patience;
         for pending in self.messages.values_mut() {
             if let Some(flying) = &mut pending.flying
                 && flying.frame < frame

@@ -91,10 +91,10 @@ impl ReliableLink {
             self.pause = Some(now + PAUSE);
         }
         if let Some(size) = settled.flying {
-            self.congestion.on_ack(size);
+            self.congestion.on_ack(settled.frame, size);
         }
-        if let Some(round_trip) = self.round_trip.rtt() {
-            self.outstanding.hasten_before(settled.frame, round_trip);
+        if let Some(usual) = self.round_trip.usual() {
+            self.outstanding.hasten_before(settled.frame, usual);
         }
         let mtu = self.path_mtu.on_ack(settled.size);
         self.on_mtu(mtu);
@@ -145,19 +145,15 @@ impl ReliableLink {
             .map(|pending| (pending.message.clone(), pending.tries))
             .expect("it was chosen from the messages that are there");
         let size = frame_size(&message);
+        let frame = self.outstanding.next_frame();
         let sequence = self.outstanding.transmit(number, now, self.wait(tries), size);
-        self.congestion.on_sent(size);
+        self.congestion.on_sent(frame, size);
         self.last_sent = Some(now);
         self.counters.frames_sent += 1;
         if tries > 0 {
             self.counters.frames_resent += 1;
         }
-        let mut frame = BytesMut::with_capacity(size);
-        frame.put_u8(FRAME_DATA);
-        frame.put_u32(sequence);
-        frame.put_uint(wide(message.len()), 3);
-        frame.extend_from_slice(&message);
-        frame.freeze()
+        data_frame(sequence, &message)
     }
 
     /// How long to wait for the ACK: twice as long after each retransmission of the message, and as
@@ -232,6 +228,15 @@ impl ReliableLink {
         let unacknowledged = self.take_unacknowledged();
         self.events.push_back(FrameEvent::Dead { unacknowledged });
     }
+}
+
+fn data_frame(sequence: u32, message: &Bytes) -> Bytes {
+    let mut frame = BytesMut::with_capacity(frame_size(message));
+    frame.put_u8(FRAME_DATA);
+    frame.put_u32(sequence);
+    frame.put_uint(wide(message.len()), 3);
+    frame.extend_from_slice(message);
+    frame.freeze()
 }
 
 /// Bytes of the frame around a message.

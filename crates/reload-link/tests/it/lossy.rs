@@ -164,7 +164,8 @@ fn ten_percent_loss_each_way_does_not_end_a_link() {
         delivered.push(message.clone());
     }
     taken.sort();
-    assert!(taken[taken.len() * 99 / 100] < 500 * MS, "the next messages show what was lost");
+    let (half, most) = (taken[taken.len() / 2], taken[taken.len() * 99 / 100]);
+    assert!(most < 1500 * MS, "half within {half:?}, most within {most:?} {stats:?}");
     delivered.sort();
     delivered.dedup();
     assert!(delivered.len() >= 4998, "{} {stats:?}", delivered.len());
