@@ -12,7 +12,7 @@ use reload_node::{LinkId, LinkPurpose};
 use reload_wire::Now;
 
 use crate::SocketId;
-use crate::association::Association;
+use crate::association::{Association, HelloRandom};
 use crate::routes::Owner;
 use crate::shared::Shared;
 use crate::timer::Timer;
@@ -28,9 +28,6 @@ pub(crate) struct HalfOpen {
     until: Instant,
     bytes: usize,
 }
-
-/// The random of a ClientHello.
-pub(crate) type HelloRandom = [u8; 32];
 
 /// All of them.
 #[derive(Default)]
@@ -160,11 +157,6 @@ impl HalfOpens {
         shared.timers.set(Timer::HalfOpen(id), None);
         Some(half_open)
     }
-}
-
-/// The random of a ClientHello, after record header (13 bytes), handshake header (12) and version (2).
-pub(crate) fn hello_random(datagram: &[u8]) -> Option<HelloRandom> {
-    datagram.get(27..59)?.try_into().ok()
 }
 
 /// The name of the next accepted link.

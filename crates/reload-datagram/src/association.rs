@@ -10,6 +10,7 @@ use reload_identity::{Trust, VerifiedCertificate, VerifyError};
 use reload_link::{
     CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole,
     DtlsSettings, FrameEvent, LinkOutput, LinkSettings, LinkStats, Proven, ReliableLink, dtls_with,
+    is_client_hello,
 };
 use reload_node::LinkPurpose;
 use reload_wire::{NodeId, Now, UnixTime};
@@ -64,6 +65,7 @@ pub(crate) struct Association {
     settings: LinkSettings,
     record: usize,
     state: State,
+    hello: Option<HelloRandom>,
     cipher: Option<&'static str>,
     round_trip: Option<Duration>,
     events: VecDeque<AssociationEvent>,
@@ -108,6 +110,7 @@ impl Association {
             settings: from.settings.clone(),
             record: from.datagram.saturating_sub(DTLS_OVERHEAD),
             state: State::Handshake,
+            hello: None,
             cipher: None,
             round_trip: from.round_trip,
             events: VecDeque::new(),
@@ -166,6 +169,9 @@ impl Association {
     pub(crate) fn poll_transmit(&mut self) -> Option<Bytes> {
         let datagram = self.engine.poll_transmit()?;
         self.datagrams.0 += 1;
+        if self.is_in_handshake() && is_client_hello(&datagram) {
+            self.hello = hello_random(&datagram);
+        }
         Some(datagram)
     }
 
@@ -179,6 +185,11 @@ impl Association {
 
     pub(crate) fn is_in_handshake(&self) -> bool {
         matches!(self.state, State::Handshake)
+    }
+
+    /// The random of the ClientHello that we have sent, while the handshake goes on.
+    pub(crate) fn own_hello(&self) -> Option<&HelloRandom> {
+        self.hello.as_ref().filter(|_| self.is_in_handshake())
     }
 
     pub(crate) fn certificate(&self) -> Option<&Arc<VerifiedCertificate>> {
@@ -337,4 +348,12 @@ fn verify(
         certificate.require(&expected)?;
     }
     Ok(certificate)
+}
+
+/// The random of a ClientHello.
+pub(crate) type HelloRandom = [u8; 32];
+
+/// The random of a ClientHello, after record header (13 bytes), handshake header (12) and version (2).
+pub(crate) fn hello_random(datagram: &[u8]) -> Option<HelloRandom> {
+    datagram.get(27..59)?.try_into().ok()
 }

@@ -8,7 +8,8 @@ use reload_link::{Hello, is_client_hello};
 use reload_node::{LinkId, LinkPurpose};
 use reload_wire::Now;
 
-use crate::accept::{Progress, hello_random};
+use crate::accept::Progress;
+use crate::association::{HelloRandom, hello_random};
 use crate::direct::Direct;
 use crate::endpoint::Endpoint;
 use crate::link::{Link, Path};
@@ -36,7 +37,7 @@ impl Endpoint {
             DatagramKind::Stun => self.on_stun(now, from, datagram),
             DatagramKind::Dtls if is_client_hello(datagram) => self.on_hello(now, from, datagram),
             DatagramKind::Dtls => self.on_dtls(now, from, datagram),
-            DatagramKind::ChannelData => self.to_owner(now, from, datagram),
+            DatagramKind::ChannelData => self.give_owner(now, from, datagram),
             DatagramKind::Other => self.shared.counters.strays += 1,
         }
     }
@@ -45,15 +46,15 @@ impl Endpoint {
         match stun_header::read(datagram) {
             StunMessage::PlainBinding if !from.relayed => self.answer(from, datagram),
             StunMessage::Named(ufrag) => match self.shared.routes.named(ufrag) {
-                Some(link) => self.to_session(now, link, from, datagram),
+                Some(link) => self.give_session(now, link, from, datagram),
                 None => self.shared.counters.strays += 1,
             },
             StunMessage::Answer(transaction) => match self.shared.routes.asker(&transaction) {
-                Some(Asker::Link(link)) => self.to_session(now, link, from, datagram),
-                Some(Asker::StunServers) => self.to_stun_servers(now, from, datagram),
-                None => self.to_owner(now, from, datagram),
+                Some(Asker::Link(link)) => self.give_session(now, link, from, datagram),
+                Some(Asker::StunServers) => self.give_stun_servers(now, from, datagram),
+                None => self.give_owner(now, from, datagram),
             },
-            StunMessage::Indication => self.to_owner(now, from, datagram),
+            StunMessage::Indication => self.give_owner(now, from, datagram),
             StunMessage::PlainBinding | StunMessage::Other => self.shared.counters.strays += 1,
         }
     }
@@ -66,13 +67,13 @@ impl Endpoint {
         }
     }
 
-    fn to_stun_servers(&mut self, now: Now, from: Arrival, datagram: &[u8]) {
+    fn give_stun_servers(&mut self, now: Now, from: Arrival, datagram: &[u8]) {
         self.shared.stun_servers.handle_datagram(now.mono, from.local, from.remote, datagram);
         self.shared.pump_stun_servers(now);
     }
 
     /// To the session of a link. DTLS from there belongs to the link too, if the session takes it.
-    fn to_session(&mut self, now: Now, id: LinkId, from: Arrival, datagram: &[u8]) {
+    fn give_session(&mut self, now: Now, id: LinkId, from: Arrival, datagram: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Path::Ice(ice) = &link.path else { return };
         let ours =
@@ -88,10 +89,10 @@ impl Endpoint {
     }
 
     /// What names nobody, on a socket of one link: its session may know it, as TURN of its server.
-    fn to_owner(&mut self, now: Now, from: Arrival, datagram: &[u8]) {
+    fn give_owner(&mut self, now: Now, from: Arrival, datagram: &[u8]) {
         let owner = self.shared.sockets.get(from.socket).and_then(|socket| socket.owner);
         match owner {
-            Some(link) => self.to_session(now, link, from, datagram),
+            Some(link) => self.give_session(now, link, from, datagram),
             None => self.shared.counters.strays += 1,
         }
     }
@@ -129,12 +130,24 @@ impl Endpoint {
         };
         match self.half_opens.find(&owners, &random) {
             Some(id) => self.deliver(now, Owner::HalfOpen(id), from, datagram),
+            None if self.dials_itself(&owners, &random) => {}
             None => self.on_stranger(now, from, random, datagram),
         }
     }
 
+    /// Two nodes that dial each other at once would mix their handshakes: the larger random goes on, and
+    /// does not hear of the other.
+    fn dials_itself(&self, owners: &[Owner], theirs: &HelloRandom) -> bool {
+        owners.iter().any(|owner| match owner {
+            Owner::Link(link) => {
+                self.links.get(link).and_then(Link::own_hello).is_some_and(|ours| ours > theirs)
+            }
+            Owner::HalfOpen(_) => false,
+        })
+    }
+
     /// A new handshake, on a socket that takes any. A first ClientHello costs a cookie and no state.
-    fn on_stranger(&mut self, now: Now, from: Arrival, random: [u8; 32], datagram: &[u8]) {
+    fn on_stranger(&mut self, now: Now, from: Arrival, random: HelloRandom, datagram: &[u8]) {
         let Some(purpose) = self.accepts_on(from) else { return };
         match self.gate(now).judge(now.mono, from.remote, datagram) {
             Hello::Challenge(cookie) => {
@@ -189,7 +202,7 @@ impl Endpoint {
     pub(crate) fn on_progress(&mut self, now: Now, progress: Progress) {
         let Progress::Complete(half_open) = progress else { return };
         let (socket, remote) = (half_open.socket, half_open.remote);
-        let direct = Direct::accepted(half_open.local.ip(), remote);
+        let direct = Direct::accepted(half_open.local, remote);
         let mut association = half_open.association;
         let owner = self.shared.sockets.get(socket).and_then(|socket| socket.owner);
         let id = owner.unwrap_or_else(|| self.numbers.next());

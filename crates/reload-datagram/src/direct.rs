@@ -1,7 +1,7 @@
 //! Links without ICE (sections 6.5.1.11 and 6.6.6): the DTLS handshake is the check of the address.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use reload_link::DtlsRole;
@@ -16,7 +16,7 @@ use crate::sockets::unspecified;
 #[derive(Debug)]
 pub(crate) struct Direct {
     /// Ours, unspecified until something came from the other side.
-    pub(crate) local: IpAddr,
+    pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
     rest: VecDeque<SocketAddr>,
     /// When the next address has its turn.
@@ -26,7 +26,7 @@ pub(crate) struct Direct {
 
 impl Direct {
     /// One that was accepted.
-    pub(crate) fn accepted(local: IpAddr, remote: SocketAddr) -> Self {
+    pub(crate) fn accepted(local: SocketAddr, remote: SocketAddr) -> Self {
         Self { local, remote, rest: VecDeque::new(), until: None, failures: Vec::new() }
     }
 

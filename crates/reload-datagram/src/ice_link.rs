@@ -201,7 +201,7 @@ impl Link {
             Path::Direct(direct) => {
                 let addresses = shared.sockets.addresses(self.socket);
                 let alike = |it: &&SocketAddr| it.is_ipv4() == direct.remote.is_ipv4();
-                let same = addresses.iter().find(|it| it.ip() == direct.local);
+                let same = addresses.iter().find(|it| it.ip() == direct.local.ip());
                 let Some(local) = same.or_else(|| addresses.iter().find(alike)) else { return };
                 (*local, direct.remote, !self.id.is_accepted())
             }

@@ -10,7 +10,7 @@ use reload_link::{DtlsRole, FrameEvent};
 use reload_node::{LinkEvent, LinkId, LinkPurpose};
 use reload_wire::{NodeId, Now};
 
-use crate::association::{Association, AssociationEvent};
+use crate::association::{Association, AssociationEvent, HelloRandom};
 use crate::direct::Direct;
 use crate::ice_link::IceLink;
 use crate::output::{EndpointOutput, SendError, SocketId};
@@ -91,6 +91,11 @@ impl Link {
         server && self.association.as_ref().is_some_and(Association::is_in_handshake)
     }
 
+    /// What we dial with, while nobody has answered.
+    pub(crate) fn own_hello(&self) -> Option<&HelloRandom> {
+        self.association.as_ref().and_then(Association::own_hello)
+    }
+
     /// Begins a handshake.
     pub(crate) fn associate(&mut self, now: Now, shared: &mut Shared, role: DtlsRole) {
         let mut from = shared.beginning(self.purpose, self.expected, shared.settings.datagram);
@@ -131,7 +136,7 @@ impl Link {
         datagram: &[u8],
     ) {
         match &mut self.path {
-            Path::Direct(direct) => direct.local = local.ip(),
+            Path::Direct(direct) => direct.local = local,
             Path::Ice(ice) => ice.heard = Some((local, remote)),
             Path::Opening(_) | Path::Listening | Path::Waiting => return,
         }
@@ -184,7 +189,7 @@ impl Link {
     pub(crate) fn settle(&mut self, now: Now, shared: &mut Shared) {
         while self.pump_ice(now, shared) || self.pump_association(now, shared) {}
         if self.gone {
-            self.leave(shared);
+            self.leave(now, shared);
             return;
         }
         shared.timers.after(now.mono, Timer::Link(self.id), self.next_timeout());
@@ -255,7 +260,7 @@ impl Link {
     fn transmit(&mut self, now: Now, shared: &mut Shared, datagram: Bytes) {
         match &mut self.path {
             Path::Direct(direct) => {
-                shared.transmit(self.socket, direct.local, direct.remote, datagram);
+                shared.transmit(self.socket, direct.local.ip(), direct.remote, datagram);
             }
             Path::Ice(ice) => ice.transmit(now, shared, self.socket, datagram),
             Path::Opening(_) | Path::Listening | Path::Waiting => {}
@@ -341,7 +346,11 @@ impl Link {
         self.pump_ice(now, shared);
     }
 
-    fn leave(&mut self, shared: &mut Shared) {
+    fn leave(&mut self, now: Now, shared: &mut Shared) {
+        if let Path::Ice(ice) = &mut self.path {
+            ice.session.close(now.mono);
+        }
+        self.pump_ice(now, shared); // gives its allocations back
         shared.gone.push(self.id);
         self.forget_addresses(shared);
         shared.timers.set(Timer::Link(self.id), None);

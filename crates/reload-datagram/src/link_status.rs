@@ -61,9 +61,7 @@ impl Link {
     fn local(&self) -> Option<SocketAddr> {
         match &self.path {
             Path::Ice(ice) => ice.selected.map(|pair| pair.local),
-            Path::Direct(direct) if !direct.local.is_unspecified() => {
-                Some(SocketAddr::new(direct.local, 0))
-            }
+            Path::Direct(direct) if !direct.local.ip().is_unspecified() => Some(direct.local),
             Path::Opening(_) | Path::Listening | Path::Waiting | Path::Direct(_) => None,
         }
     }

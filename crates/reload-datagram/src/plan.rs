@@ -60,7 +60,10 @@ impl Endpoint {
                     }
                 }
             }
-            Some(_) => shared.tell(link.id, LinkEvent::Candidates(Vec::new())),
+            Some(_) => {
+                shared.tell(link.id, LinkEvent::Candidates(Vec::new())); // all ICE or all No-ICE
+                link.gone = true;
+            }
             None => {
                 let candidates = no_ice_candidates(shared.sockets.addresses(link.socket));
                 shared.tell(link.id, LinkEvent::Candidates(candidates));
@@ -113,7 +116,7 @@ impl Endpoint {
         }
         let all = addresses.is_empty() || id != SocketId::OVERLAY;
         if !all && self.shared.relays.is_some() {
-            self.shared.allocate(now);
+            self.shared.allocate_anew(now);
             self.tell_relayed(now);
         }
     }
@@ -128,7 +131,7 @@ impl Endpoint {
             }
             Path::Ice(_) => link.set_hosts(now, &mut self.shared, addresses),
             Path::Direct(direct) => {
-                let ours = direct.local;
+                let ours = direct.local.ip();
                 let kept = addresses.iter().any(|address| address.ip() == ours);
                 if !kept && !ours.is_unspecified() {
                     direct.local = unspecified(direct.remote); // for its goodbye

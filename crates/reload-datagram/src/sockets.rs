@@ -1,7 +1,7 @@
 //! The UDP sockets of a node: that of all overlay links, and those that one link has for itself.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reload_node::LinkId;
 
@@ -61,10 +61,10 @@ impl Sockets {
 }
 
 /// The address that leaves the choice to the system.
-pub(crate) fn unspecified(like: SocketAddr) -> IpAddr {
+pub(crate) fn unspecified(like: SocketAddr) -> SocketAddr {
     match like {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     }
 }
 

@@ -111,32 +111,43 @@ fn a_new_client_hello_replaces_the_association_only_when_it_completes() {
 
 // R6940-6.6.1-02
 #[test]
-fn forged_datagrams_from_the_live_address_harm_nothing() {
+fn forged_datagrams_from_the_live_addresses_harm_nothing() {
     let mut world = World::new(24);
     world.capture = Some(Vec::new());
     let (ours, theirs) = linked(&mut world);
+    let now = world.now;
+    world.hosts[ours].send(now, DIALLED, message(2000));
+    world.run(SECOND);
     let seen = world.capture.take().unwrap();
-    let (from, to) = (world.hosts[ours].address(), world.hosts[theirs].address());
+    let ends = [ours, theirs].map(|host| world.hosts[host].address());
     let mut random = StdRng::seed_from_u64(24);
-    let ccs = Bytes::from_static(&[0x14, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0xc8, 0, 1, 1]);
-    world.inject(from, to, ccs);
+    // A ChangeCipherSpec of epoch 1.
+    let forged = Bytes::from_static(&[0x14, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0xc8, 0, 1, 1]);
+    world.inject(ends[0], ends[1], forged.clone());
+    world.inject(ends[1], ends[0], forged);
     for number in 0..20_000_u32 {
-        let (_, _, real) = &seen[random.random_range(0..seen.len())];
+        let (from, to, real) = &seen[random.random_range(0..seen.len())];
         let mut forged = real.to_vec();
-        for _ in 0..random.random_range(1..4) {
+        for _ in 0..random.random_range(0..4) {
             let at = random.random_range(0..forged.len());
             forged[at] = random.random();
         }
-        world.inject(from, to, Bytes::from(forged));
+        world.inject(*from, *to, Bytes::from(forged));
         if number % 20 == 0 {
             let now = world.now;
             world.hosts[ours].send(now, DIALLED, message(number / 20));
+            world.hosts[theirs].send(now, ACCEPTED, message(number / 20));
             world.run(20 * MS);
         }
     }
     world.run(10 * SECOND);
-    assert_eq!(world.lost((ours, DIALLED), (theirs, ACCEPTED), 1000), [0_u32; 0]);
-    assert!(world.hosts[ours].unacknowledged.is_empty());
-    assert!(world.hosts[ours].up.contains(&DIALLED) && world.hosts[theirs].up.contains(&ACCEPTED));
-    assert!(world.hosts[theirs].down.is_empty() && world.hosts[ours].down.is_empty());
+    for (from, to) in [((ours, DIALLED), (theirs, ACCEPTED)), ((theirs, ACCEPTED), (ours, DIALLED))]
+    {
+        assert_eq!(world.lost(from, to, 1000), [0_u32; 0]);
+        assert!(world.hosts[from.0].unacknowledged.is_empty());
+        assert!(world.hosts[from.0].up.contains(&from.1));
+        assert!(world.hosts[from.0].down.is_empty());
+        assert_eq!(world.hosts[from.0].endpoint.links(world.now).len(), 1);
+        assert_eq!(world.hosts[from.0].endpoint.half_open(), 0);
+    }
 }

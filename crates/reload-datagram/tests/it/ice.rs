@@ -219,3 +219,40 @@ fn many_links_share_the_overlay_socket() {
     world.run(SECOND);
     assert!((0..8).all(|it| world.hosts[ours].messages[&LinkId::planned(it)] == [message(1)]));
 }
+
+// R6940-6.5.1.14-01
+#[test]
+fn a_client_hello_is_answered_before_our_own_checks_are_done() {
+    let mut world = World::new(70);
+    let hosts = [world.host(), world.host()];
+    let us = world.hosts[hosts[0]].address();
+    let mut nominated = false;
+    // The other side selects the pair we nominate; we never hear that it did.
+    world.lose = Some(Box::new(move |from, to, data| {
+        let stun = data[0] < 4;
+        let names = |data: &[u8]| data.windows(4).any(|it| it == [0, 0x25, 0, 0]); // USE-CANDIDATE
+        nominated |= stun && from == us && names(data);
+        nominated && stun && to == us && data[0] == 1
+    }));
+    let link = world.attach(hosts[0], hosts[1], 7);
+    world.run_until(5 * SECOND, |world| is_up(world, hosts, link));
+}
+
+#[test]
+fn a_dialled_link_to_a_node_linked_by_ice_takes_the_place_of_that_link() {
+    let mut world = World::new(71);
+    let hosts = [world.host(), world.host()];
+    let link = linked(&mut world, hosts);
+    let (dialled, address) = (LinkId::planned(9), world.hosts[hosts[1]].address());
+    world.dial(hosts[0], dialled, &[address], None);
+    world.run_until(5 * SECOND, |world| world.hosts[hosts[0]].up.contains(&dialled));
+    world.run(SECOND);
+    for host in hosts {
+        assert!(world.hosts[host].down[&link].contains("replaced"));
+        assert_eq!(world.hosts[host].up.len(), 1);
+    }
+    let now = world.now;
+    world.hosts[hosts[0]].send(now, dialled, message(1));
+    world.run(SECOND);
+    assert_eq!(world.hosts[hosts[1]].messages[&LinkId::accepted(0)], [message(1)]);
+}

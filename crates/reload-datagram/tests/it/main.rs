@@ -6,6 +6,8 @@ mod hosts;
 mod ice;
 mod nat;
 mod no_ice;
+mod noise;
 mod refusals;
 mod stun;
+mod turn;
 mod world;

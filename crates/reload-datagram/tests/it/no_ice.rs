@@ -207,3 +207,18 @@ fn a_link_whose_own_address_is_gone_is_down_at_once() {
     assert!(world.hosts[theirs].down.contains_key(&ACCEPTED));
     let _ = ours;
 }
+
+#[test]
+fn two_nodes_that_dial_each_other_at_once_end_with_one_link() {
+    for seed in 0..20 {
+        let mut world = World::new(200 + seed);
+        let hosts = [world.host(), world.host()];
+        let addresses = hosts.map(|host| world.hosts[host].address());
+        world.dial(hosts[0], DIALLED, &[addresses[1]], None);
+        world.dial(hosts[1], DIALLED, &[addresses[0]], None);
+        world.run(20 * SECOND);
+        for host in hosts {
+            assert_eq!(world.hosts[host].up.len(), 1, "{:?}", world.hosts[host].down);
+        }
+    }
+}

@@ -15,9 +15,13 @@ use reload_wire::{IceCandidate, NodeId, Now, OverlayLinkType};
 use crate::certificates::{Overlay, WALL};
 use crate::hosts::Host;
 use crate::nat::{Kind, Nat};
+use crate::turn::Turn;
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// Says which datagrams are lost.
+type Filter = Box<dyn FnMut(SocketAddr, SocketAddr, &[u8]) -> bool>;
 
 struct Packet {
     from: SocketAddr,
@@ -39,6 +43,10 @@ pub(crate) struct World {
     pub(crate) cut: Option<(IpAddr, IpAddr)>,
     /// All that was delivered, if wanted: from, to, datagram.
     pub(crate) capture: Option<Vec<(SocketAddr, SocketAddr, Bytes)>>,
+    /// Datagrams that do not arrive: from, to, datagram.
+    pub(crate) lose: Option<Filter>,
+    /// A TURN server, if wanted.
+    pub(crate) turn: Option<Turn>,
     packets: BTreeMap<(Instant, u64), Packet>,
     number: u64,
     random: StdRng,
@@ -61,6 +69,8 @@ impl World {
             jitter: Duration::ZERO,
             cut: None,
             capture: None,
+            lose: None,
+            turn: None,
             packets: BTreeMap::new(),
             number: 0,
             random: StdRng::seed_from_u64(seed),
@@ -88,13 +98,21 @@ impl World {
 
     /// A host alone behind a NAT.
     pub(crate) fn home(&mut self, kind: Kind, stun: &[SocketAddr]) -> usize {
+        let stun = stun.to_vec();
+        self.home_with(kind, |settings| settings.stun_servers = stun)
+    }
+
+    pub(crate) fn home_with(
+        &mut self,
+        kind: Kind,
+        change: impl FnOnce(&mut EndpointSettings),
+    ) -> usize {
         let number = u8::try_from(self.hosts.len()).unwrap();
         self.nats.push(Nat::new(kind, IpAddr::from([198, 51, 100, number + 1])));
         let nat = self.nats.len() - 1;
         let credentials = self.overlay.node();
-        let stun = stun.to_vec();
         let ip = IpAddr::from([10, 0, number, 2]);
-        self.add(credentials, ip, Some(nat), |settings| settings.stun_servers = stun)
+        self.add(credentials, ip, Some(nat), change)
     }
 
     fn add(
@@ -276,6 +294,9 @@ impl World {
 
     fn deliver(&mut self, packet: Packet) {
         let Packet { from, to, data } = packet;
+        if self.lose.as_mut().is_some_and(|lose| lose(from, to, &data)) {
+            return;
+        }
         let nat = self.nats.iter().find(|nat| nat.outside == to.ip());
         let to = match nat {
             Some(nat) => match nat.inward(from, to.port()) {
@@ -289,6 +310,12 @@ impl World {
             return; // no route
         }
         let now = self.now;
+        if let Some(turn) = self.turn.as_mut().filter(|turn| turn.ip() == to.ip()) {
+            for (from, to, data) in turn.take(now.mono, from, to, &data) {
+                self.carry(Packet { from, to, data });
+            }
+            return;
+        }
         if let Some(host) = self.hosts.iter_mut().find(|host| host.ip == to.ip()) {
             if let Some(capture) = &mut self.capture {
                 capture.push((from, to, data.clone()));
