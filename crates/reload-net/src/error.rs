@@ -35,6 +35,9 @@ pub enum NetError {
     /// The private key of the node.
     #[error("the private key can't be used for TLS: {0}")]
     Key(#[source] rustls::Error),
+    /// The certificate or the key cannot be used for DTLS.
+    #[error("the certificate can't be used for DTLS: {0}")]
+    Dtls(#[source] reload_link::DtlsError),
     /// The TLS settings do not fit together.
     #[error("TLS can't be set up: {0}")]
     Tls(#[source] rustls::Error),

@@ -26,16 +26,19 @@ mod https;
 mod inbox;
 mod link;
 mod listener;
+mod pipe;
 mod tls;
+mod udp;
 
 pub use clock::now;
 pub use discover::{Discovery, DiscoveryError};
 pub use driver::{
-    Bound, CryptoPool, Driven, LinkSnapshot, NodeHandle, RequestFailure, Settings, Snapshot,
-    Stopped,
+    Bound, CryptoPool, DatagramLinkSnapshot, Driven, LinkSnapshot, NodeHandle, OfferError,
+    PipeListener, RequestFailure, Settings, Snapshot, Stopped,
 };
 pub use error::NetError;
 pub use handshake::{Authenticated, accept, dial};
 pub use https::{HttpsClient, HttpsError, HttpsResponse};
-pub use listener::{AcceptLimits, Accepted, AddressPlace, Gate, Listener};
+pub use listener::{AcceptLimits, Accepted, AddressPlace, Gate, Listener, Refused};
+pub use pipe::{FIRST_PRIVATE_APPLICATION, Pipe, PipeError, PipeStream};
 pub use tls::{Refusal, TlsIdentity, key_log, key_log_from};

@@ -1,5 +1,5 @@
-//! Our own candidates (sections 6.5.1.1 and 6.6.5): passive TCP addresses at which others can dial this
-//! node. Nothing is gathered by STUN: this link type has no ICE.
+//! Our own candidates without ICE (sections 6.5.1.1 and 6.6.5): addresses at which others can dial this
+//! node by TLS or DTLS. Nothing is gathered by STUN: these link types have no ICE.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -27,18 +27,20 @@ pub(crate) fn addresses(
     found
 }
 
-/// Host candidates of type TLS-TCP-FH-NO-ICE, best first.
-pub(crate) fn candidates(addresses: &[SocketAddr]) -> Vec<IceCandidate> {
-    let candidate = |(place, address): (u32, &SocketAddr)| IceCandidate {
+/// Host candidates without ICE, best first: those for TLS, then those for DTLS.
+pub(crate) fn candidates(tls: &[SocketAddr], dtls: &[SocketAddr]) -> Vec<IceCandidate> {
+    let tls = tls.iter().map(|address| (address, OverlayLinkType::TLS_TCP_FH_NO_ICE));
+    let dtls = dtls.iter().map(|address| (address, OverlayLinkType::DTLS_UDP_SR_NO_ICE));
+    let candidate = |(place, (address, link)): (u32, (&SocketAddr, _))| IceCandidate {
         addr_port: IpAddressPort::from(*address),
-        overlay_link: OverlayLinkType::TLS_TCP_FH_NO_ICE,
+        overlay_link: link,
         foundation: Bytes::from((place + 1).to_string()),
         priority: priority(place),
         kind: CandType::Host,
         related: None,
         extensions: Vec::new(),
     };
-    (0..).zip(addresses).map(candidate).collect()
+    (0..).zip(tls.chain(dtls)).map(candidate).collect()
 }
 
 /// The priority of the `place`-th host candidate, component 1 (RFC 8445 5.1.2.1).
@@ -67,12 +69,22 @@ mod tests {
         let listening = [at("0.0.0.0:6084")];
         let link = Some(at("10.1.2.3:49152").ip());
         assert_eq!(addresses(&[], &listening, link), [at("10.1.2.3:6084")]);
-        assert_eq!(addresses(&[], &listening, None), []);
+        assert!(addresses(&[], &listening, None).is_empty());
     }
 
     #[test]
     fn nobody_can_dial_a_node_that_does_not_listen() {
-        assert_eq!(addresses(&[], &[], Some(at("10.1.2.3:1").ip())), []);
+        assert!(addresses(&[], &[], Some(at("10.1.2.3:1").ip())).is_empty());
+    }
+
+    #[test]
+    fn dtls_is_offered_after_tls_on_the_same_port() {
+        let here = [at("192.0.2.1:6084")];
+        let both = candidates(&here, &here);
+        let links: Vec<_> = both.iter().map(|candidate| candidate.overlay_link).collect();
+        let (tls, dtls) = (OverlayLinkType::TLS_TCP_FH_NO_ICE, OverlayLinkType::DTLS_UDP_SR_NO_ICE);
+        assert_eq!(links, [tls, dtls]);
+        assert!(both[0].priority > both[1].priority);
     }
 
     // R6940-11.1-23

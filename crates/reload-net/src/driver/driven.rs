@@ -5,7 +5,8 @@ use std::sync::Arc;
 use reload_identity::Trust;
 use reload_link::LinkSettings;
 use reload_node::{
-    Busy, JobId, JobResult, LinkEvent, LinkId, Node, Output, Request, RequestId, Start, Status,
+    Busy, JobId, JobResult, LinkEvent, LinkId, Node, Offer, Output, Request, RequestId, Start,
+    Status,
 };
 use reload_storage::Store;
 use reload_topology::Topology;
@@ -19,6 +20,12 @@ pub trait Driven: Send + 'static {
     fn trust(&self) -> Arc<Trust>;
     /// What links depend on, by the configuration in force.
     fn link_settings(&self) -> LinkSettings;
+    /// Whether the overlay has no ICE, by the configuration in force.
+    fn no_ice(&self) -> bool;
+    /// Offers an application to others (section 6.5.2).
+    fn offer(&mut self, application: u16);
+    /// Offers it no more.
+    fn withdraw(&mut self, application: u16);
     /// Sets out for the overlay.
     fn start(&mut self, now: Now, start: Start);
     /// Leaves in good order.
@@ -56,6 +63,18 @@ where
     fn link_settings(&self) -> LinkSettings {
         let configuration = self.configuration();
         LinkSettings::new(configuration.dialect(), configuration.max_message_size)
+    }
+
+    fn no_ice(&self) -> bool {
+        self.configuration().no_ice
+    }
+
+    fn offer(&mut self, application: u16) {
+        Self::offer(self, application, Offer::Connect);
+    }
+
+    fn withdraw(&mut self, application: u16) {
+        Self::withdraw(self, application);
     }
 
     fn start(&mut self, now: Now, start: Start) {

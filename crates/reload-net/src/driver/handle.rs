@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use reload_node::{Busy, Event, Request, RequestError, Response};
-use reload_wire::{NodeId, Now};
+use reload_wire::{Destination, NodeId, Now};
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use super::pipes::PipeListener;
 use super::snapshot::Snapshot;
+use crate::pipe::Pipe;
 
 /// Commands that wait for the node; the caller waits beyond.
 pub(crate) const COMMANDS: usize = 64;
@@ -30,10 +32,29 @@ type Call<N> = Box<dyn FnOnce(&mut N, Now) + Send>;
 
 /// What a handle asks of its node.
 pub(crate) enum Command<N> {
-    Request(Request, oneshot::Sender<Result<Response, RequestFailure>>),
+    Request(Request, Waiting),
+    Offer(u16, oneshot::Sender<Result<PipeListener, OfferError>>),
     Snapshot(oneshot::Sender<Snapshot>),
     Call(Call<N>),
     Shutdown,
+}
+
+/// Who waits for the end of a request.
+#[derive(Debug)]
+pub(crate) enum Waiting {
+    Response(oneshot::Sender<Result<Response, RequestFailure>>),
+    /// For an AppAttach of this application.
+    Pipe(u16, oneshot::Sender<Result<Pipe, RequestFailure>>),
+}
+
+impl Waiting {
+    pub(crate) fn fail(self, failure: RequestFailure) {
+        // Whoever asked may have gone away.
+        match self {
+            Self::Response(sender) => drop(sender.send(Err(failure))),
+            Self::Pipe(_, sender) => drop(sender.send(Err(failure))),
+        }
+    }
 }
 
 /// The node has stopped.
@@ -55,6 +76,17 @@ pub enum RequestFailure {
     Stopped(#[from] Stopped),
 }
 
+/// Why an application is not offered.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum OfferError {
+    /// It is offered already.
+    #[error("the application {0} is offered already")]
+    Taken(u16),
+    /// The node offers nothing any more.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
 impl<N> NodeHandle<N> {
     /// Sends a request and waits for its end; the node sees to it that there is one.
     ///
@@ -62,8 +94,31 @@ impl<N> NodeHandle<N> {
     /// [`RequestFailure`].
     pub async fn request(&self, request: Request) -> Result<Response, RequestFailure> {
         let (sender, answer) = oneshot::channel();
-        self.command(Command::Request(request, sender)).await?;
+        self.command(Command::Request(request, Waiting::Response(sender))).await?;
         answer.await.map_err(|_| Stopped)?
+    }
+
+    /// Connects to an application of another node (section 6.5.2): AppAttach, then ICE or a dial, then
+    /// DTLS with both certificates.
+    ///
+    /// # Errors
+    /// [`RequestFailure`]; `Error_Not_Found` where the application is not offered.
+    pub async fn app_attach(&self, to: NodeId, application: u16) -> Result<Pipe, RequestFailure> {
+        let (sender, pipe) = oneshot::channel();
+        let to = vec![Destination::Node(to)];
+        let request = Request::AppAttach { to, application, connect: true };
+        self.command(Command::Request(request, Waiting::Pipe(application, sender))).await?;
+        pipe.await.map_err(|_| Stopped)?
+    }
+
+    /// Offers an application to all nodes of the overlay, until the listener is dropped.
+    ///
+    /// # Errors
+    /// [`OfferError`].
+    pub async fn offer(&self, application: u16) -> Result<PipeListener, OfferError> {
+        let (sender, listener) = oneshot::channel();
+        self.command(Command::Offer(application, sender)).await?;
+        listener.await.map_err(|_| Stopped)?
     }
 
     /// The events from now on.

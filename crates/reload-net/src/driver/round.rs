@@ -8,9 +8,12 @@ use tokio::time::{sleep_until, timeout};
 
 use super::dialler::Dialled;
 use super::handle::Command;
+use super::pipes::{Gone, PipeInput};
 use super::{Driven, Driver, Entry, Life, LinkSnapshot, RequestFailure, Snapshot};
 use crate::clock;
 use crate::listener::Accepted;
+use crate::pipe::PipeSend;
+use crate::udp::{Arrival, Sockets};
 
 /// Results of jobs in a round.
 const RESULTS: usize = 64;
@@ -20,6 +23,10 @@ const TURNS: usize = 16;
 const BUDGET: usize = 8;
 /// New connections in a round, of each kind; and new requests.
 const ARRIVALS: usize = 8;
+/// Batches of datagrams in a round.
+const BATCHES: usize = 8;
+/// Datagrams of pipes that go out in a round.
+const PIPED: usize = 64;
 /// Time for the links to close at the end.
 const CLOSE: Duration = Duration::from_secs(5);
 
@@ -31,6 +38,9 @@ enum Input<N> {
     Dialled(Dialled),
     Accepted(Accepted),
     CarrierEnded,
+    Datagrams(Arrival),
+    Piped(PipeSend),
+    Gone(Gone),
     Command(Command<N>),
     HandlesGone,
 }
@@ -52,14 +62,17 @@ impl<N: Driven> Driver<N> {
 
     async fn wait(&mut self) -> Input<N> {
         let deadline = self.next_deadline();
+        let datagrams = self.datagrams.as_mut().map(|datagrams| &mut datagrams.sockets);
         tokio::select! {
             biased;
             () = until(deadline) => Input::Timer,
             Some((id, result)) = self.results.recv() => Input::Result(id, result),
             () = self.inbox.ready() => Input::Links,
+            arrival = arrival(datagrams) => Input::Datagrams(arrival),
             Some(dialled) = self.dialled.recv() => Input::Dialled(dialled),
             Some(accepted) = self.accepted.recv() => Input::Accepted(accepted),
             Some(_) = self.carriers.join_next() => Input::CarrierEnded,
+            event = self.pipes.next() => event.into(),
             command = self.commands.recv(), if self.life == Life::Running || !self.commands.is_closed() => {
                 command.map_or(Input::HandlesGone, Input::Command)
             }
@@ -72,6 +85,9 @@ impl<N: Driven> Driver<N> {
             Input::Result(id, result) => self.node.handle_crypto(clock::now(), id, result),
             Input::Dialled(dialled) => self.on_dialled(dialled),
             Input::Accepted(accepted) => self.on_accepted(accepted),
+            Input::Datagrams(arrival) => self.on_arrival(arrival),
+            Input::Piped(sending) => self.on_pipe_send(sending),
+            Input::Gone(gone) => self.on_gone(gone),
             Input::Command(command) => self.on_command(command),
             Input::HandlesGone => self.leave(),
         }
@@ -100,7 +116,16 @@ impl<N: Driven> Driver<N> {
                 self.drain();
             }
         }
+        for _ in 0..BATCHES {
+            let arrival = self.datagrams.as_mut().and_then(|all| all.sockets.try_arrival());
+            let Some(arrival) = arrival else { break };
+            self.take(Input::Datagrams(arrival));
+        }
         self.timers();
+        for _ in 0..PIPED {
+            let Some(sending) = self.pipes.try_outgoing() else { break };
+            self.take(Input::Piped(sending));
+        }
         for _ in 0..ARRIVALS {
             let Ok(dialled) = self.dialled.try_recv() else { break };
             self.take(Input::Dialled(dialled));
@@ -121,14 +146,28 @@ impl<N: Driven> Driver<N> {
             self.node.handle_timeout(now);
             self.drain();
         }
+        if self.link_deadline().is_some_and(|deadline| deadline <= now.mono) {
+            self.second_runners();
+            if let Some(datagrams) = &mut self.datagrams {
+                datagrams.handle_timeout(now);
+            }
+            self.drain();
+        }
+    }
+
+    fn on_arrival(&mut self, arrival: Arrival) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.on_arrival(clock::now(), arrival);
+        }
     }
 
     fn on_command(&mut self, command: Command<N>) {
         match command {
-            Command::Request(request, sender) => match self.node.request(clock::now(), request) {
-                Ok(id) => drop(self.requests.insert(id, sender)),
-                Err(busy) => drop(sender.send(Err(RequestFailure::Busy(busy)))),
+            Command::Request(request, waiting) => match self.node.request(clock::now(), request) {
+                Ok(id) => drop(self.requests.insert(id, waiting)),
+                Err(busy) => waiting.fail(RequestFailure::Busy(busy)),
             },
+            Command::Offer(application, sender) => self.on_offer(application, sender),
             Command::Snapshot(sender) => self.on_snapshot(sender),
             Command::Call(call) => call(&mut self.node, clock::now()),
             Command::Shutdown => self.leave(),
@@ -144,6 +183,14 @@ impl<N: Driven> Driver<N> {
         let snapshot = Snapshot {
             status: self.node.status(now),
             links: up.collect(),
+            datagram_links: self
+                .datagrams
+                .as_ref()
+                .map(|all| all.snapshot(now))
+                .unwrap_or_default(),
+            datagrams: self.datagrams.as_ref().map(|all| all.endpoint.counters()),
+            datagrams_unsent: self.datagrams.as_ref().map_or(0, |all| all.sockets.unsent()),
+            hosts: self.datagrams.as_ref().map(|all| all.hosts().to_vec()).unwrap_or_default(),
             listening: self.listening.to_vec(),
             connections_refused: self.gate.refused(),
         };
@@ -171,7 +218,7 @@ impl<N: Driven> Driver<N> {
             Life::Leaving { until } => Some(until),
             Life::Running | Life::Over => None,
         };
-        [self.deadline, end].into_iter().flatten().min()
+        [self.deadline, end, self.link_deadline()].into_iter().flatten().min()
     }
 
     /// Closes every link, so that what was sent last goes out.
@@ -179,9 +226,30 @@ impl<N: Driven> Driver<N> {
         self.listeners.iter().for_each(tokio::task::JoinHandle::abort);
         let links: Vec<_> = self.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.close(link));
+        let datagram_links = self.datagrams.as_ref().map(|all| all.snapshot(clock::now()));
+        for status in datagram_links.into_iter().flatten() {
+            self.close(status.status.link);
+        }
+        self.drain();
         let closing = async { while self.carriers.join_next().await.is_some() {} };
         if timeout(CLOSE, closing).await.is_err() {
             tracing::debug!("some links did not close in time");
+        }
+    }
+}
+
+async fn arrival(sockets: Option<&mut Sockets>) -> Arrival {
+    match sockets {
+        Some(sockets) => sockets.arrival().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<N> From<PipeInput> for Input<N> {
+    fn from(input: PipeInput) -> Self {
+        match input {
+            PipeInput::Send(sending) => Self::Piped(sending),
+            PipeInput::Gone(gone) => Self::Gone(gone),
         }
     }
 }

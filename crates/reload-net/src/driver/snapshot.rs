@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use reload_datagram::{DatagramLinkStatus, EndpointCounters};
 use reload_link::LinkStats;
 use reload_node::{LinkId, Status};
 use reload_wire::NodeId;
 
 use crate::link::Link;
+use crate::listener::Refused;
 
 /// The node at one moment.
 #[derive(Clone, Debug)]
@@ -16,10 +18,18 @@ pub struct Snapshot {
     pub status: Status,
     /// Its links as the driver sees them.
     pub links: Vec<LinkSnapshot>,
+    /// Its links over datagrams, those of applications and those under way included.
+    pub datagram_links: Vec<DatagramLinkSnapshot>,
+    /// What the datagram links have counted; none where UDP is off.
+    pub datagrams: Option<EndpointCounters>,
+    /// Datagrams that the system did not take.
+    pub datagrams_unsent: u64,
+    /// The addresses of this machine at which its UDP sockets are.
+    pub hosts: Vec<SocketAddr>,
     /// The addresses listened on.
     pub listening: Vec<SocketAddr>,
     /// Connections refused because of a limit.
-    pub connections_refused: u64,
+    pub connections_refused: Refused,
 }
 
 /// One link at one moment.
@@ -45,6 +55,17 @@ pub struct LinkSnapshot {
     pub stats: LinkStats,
     /// Messages dropped because the node did not keep up.
     pub dropped: u64,
+}
+
+/// One link over datagrams at one moment.
+#[derive(Clone, Debug)]
+pub struct DatagramLinkSnapshot {
+    /// What the endpoint knows.
+    pub status: DatagramLinkStatus,
+    /// The Node-IDs in the certificate of the other side, once it is up.
+    pub node_ids: Vec<NodeId>,
+    /// The user name in it.
+    pub user: Option<String>,
 }
 
 impl LinkSnapshot {

@@ -42,6 +42,25 @@ impl KeyLog for KeyLogFile {
     }
 }
 
+/// Takes the lines of DTLS links into the log of the TLS links.
+pub(super) fn of_dtls(log: Arc<dyn KeyLog>) -> reload_link::KeyLog {
+    Arc::new(move |line: &str| {
+        let mut words = line.split_whitespace();
+        let (label, random, secret) = (words.next(), words.next(), words.next());
+        let bytes = |word: Option<&str>| word.and_then(from_hex);
+        if let (Some(label), Some(random), Some(secret)) = (label, bytes(random), bytes(secret)) {
+            log.log(label, &random, &secret);
+        }
+    })
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let pairs = digits?;
+    let byte = |pair: &[u32]| u8::try_from(pair.iter().fold(0, |sum, digit| sum * 16 + digit)).ok();
+    pairs.chunks(2).map(byte).collect()
+}
+
 impl fmt::Debug for KeyLogFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("KeyLogFile")
@@ -59,6 +78,16 @@ impl fmt::Display for Hex<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_dtls_link_goes_into_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let sink = of_dtls(key_log(&path).unwrap());
+        sink("CLIENT_RANDOM 00ab ff01");
+        sink("noise");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "CLIENT_RANDOM 00ab ff01\n");
+    }
 
     #[test]
     fn a_line_is_label_random_secret_in_hex_and_the_file_is_private() {

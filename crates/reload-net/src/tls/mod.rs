@@ -1,5 +1,6 @@
 //! TLS of overlay links (sections 6.5.1.13, 6.6.1 and 6.6.5): TLS 1.2 and 1.3, AEAD suites with forward
 //! secrecy (E26), certificates on both sides. Which certificate is good, `reload-identity` decides.
+//! DTLS itself is in `reload-link`; it starts from the same identity.
 
 mod keylog;
 mod refusal;
@@ -9,7 +10,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use reload_identity::{Credentials, Trust};
+use reload_link::DtlsIdentity;
 use reload_wire::NodeId;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -30,6 +33,7 @@ use crate::error::NetError;
 pub struct TlsIdentity {
     provider: Arc<CryptoProvider>,
     certificate: Arc<SingleCertAndKey>,
+    dtls: DtlsIdentity,
     trust: Arc<RwLock<Arc<Trust>>>,
     key_log: Option<Arc<dyn KeyLog>>,
     versions: &'static [&'static SupportedProtocolVersion],
@@ -49,15 +53,26 @@ impl TlsIdentity {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(credentials.key_pkcs8_der()));
         let key = provider.key_provider.load_private_key(key.clone_key()).map_err(NetError::Key)?;
         let own = credentials.certificate();
-        let chain = std::iter::once(own.der()).chain(own.chain());
-        let chain = chain.map(|der| CertificateDer::from(der.to_vec())).collect();
+        let chain: Vec<Bytes> = std::iter::once(own.der()).chain(own.chain()).cloned().collect();
+        let mut dtls = DtlsIdentity::new(chain.clone(), &credentials.key_pkcs8_der())
+            .map_err(NetError::Dtls)?;
+        if let Some(key_log) = &key_log {
+            dtls = dtls.with_key_log(keylog::of_dtls(Arc::clone(key_log)));
+        }
+        let chain = chain.iter().map(|der| CertificateDer::from(der.to_vec())).collect();
         Ok(Self {
             provider,
+            dtls,
             certificate: Arc::new(CertifiedKey::new(chain, key).into()),
             trust: Arc::new(RwLock::new(trust)),
             key_log,
             versions: rustls::ALL_VERSIONS,
         })
+    }
+
+    /// The same certificate and key for DTLS.
+    pub(crate) const fn dtls(&self) -> &DtlsIdentity {
+        &self.dtls
     }
 
     /// Only these versions of TLS; for tests and for overlays that want no TLS 1.2.

@@ -83,6 +83,13 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether the two sides met, and a certificate was not taken.
+    pub(crate) const fn is_of_certificates(&self) -> bool {
+        matches!(self, Self::Certificate { .. } | Self::NoCertificate { .. } | Self::ByPeer { .. })
+    }
+}
+
 /// Turns the error of a handshake, or of a read when there is no `verdict`, into a [`Refusal`].
 pub(crate) fn explain(
     remote: SocketAddr,

@@ -164,7 +164,7 @@ async fn the_next_server_is_tried_when_the_first_does_not_listen() {
 #[tokio::test]
 async fn without_a_record_it_is_port_443_of_the_overlay_name() {
     let dns = Dns::start(vec![here(OVERLAY)]).await;
-    assert_eq!(dns.servers().await.unwrap(), ["127.0.0.1:443".parse().unwrap()]);
+    assert_eq!(dns.servers().await.unwrap(), ["127.0.0.1:443".parse::<SocketAddr>().unwrap()]);
     assert!(dns.was_asked(SERVICE, SRV));
 }
 

@@ -1,6 +1,7 @@
 //! The driver over real sockets on loopback: handshakes, refusals, limits, links, HTTPS.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod datagrams;
 mod discovery;
 mod foreign;
 mod handshake;
@@ -9,6 +10,7 @@ mod kit;
 mod limits;
 mod links;
 mod nodes;
+mod pipes;
 mod raw;
 mod refusals;
 mod ring;

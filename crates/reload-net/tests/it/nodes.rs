@@ -1,21 +1,21 @@
 //! A node without a protocol behind the real driver: it does what the test tells it and reports what
 //! its links tell it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reload_identity::Trust;
 use reload_link::LinkSettings;
 use reload_net::{AcceptLimits, Bound, CryptoPool, Driven, NodeHandle, Settings, TlsIdentity};
 use reload_node::{
-    Busy, Counters, Deadline, Event, JobId, JobResult, LinkEvent, LinkId, Output, Plan, Request,
-    RequestId, Start, Status, Way,
+    Busy, Counters, Deadline, Event, JobId, JobResult, LinkEvent, LinkId, Output, Plan, Reply,
+    Request, RequestId, Response, Start, Status, Way,
 };
 use reload_topology::{Phase, TopologyEvent, View};
-use reload_wire::{Dialect, NodeId, Now};
+use reload_wire::{Dialect, NodeId, Now, OverlayLinkType};
 use tokio::sync::mpsc;
 
 use crate::kit::{PATIENCE, loopback, soon};
@@ -34,7 +34,11 @@ pub(crate) struct Puppet {
     pub(crate) deadline: Option<Instant>,
     pub(crate) timeouts: Vec<Instant>,
     pub(crate) leave_at_once: bool,
-    dialled: u64,
+    pub(crate) no_ice: bool,
+    pub(crate) offered: BTreeSet<u16>,
+    planned: u64,
+    /// The link that an AppAttach leads to.
+    pub(crate) attaching: Option<(LinkId, NodeId)>,
 }
 
 impl Driven for Puppet {
@@ -48,6 +52,18 @@ impl Driven for Puppet {
 
     fn link_settings(&self) -> LinkSettings {
         LinkSettings::new(Dialect::default(), MAX_MESSAGE)
+    }
+
+    fn no_ice(&self) -> bool {
+        self.no_ice
+    }
+
+    fn offer(&mut self, application: u16) {
+        self.offered.insert(application);
+    }
+
+    fn withdraw(&mut self, application: u16) {
+        self.offered.remove(&application);
     }
 
     fn start(&mut self, _: Now, _: Start) {}
@@ -74,8 +90,17 @@ impl Driven for Puppet {
         self.timeouts.push(now.mono);
     }
 
-    fn request(&mut self, _: Now, _: Request) -> Result<RequestId, Busy> {
-        Err(Busy)
+    fn request(&mut self, _: Now, request: Request) -> Result<RequestId, Busy> {
+        match (request, self.attaching.take()) {
+            (Request::AppAttach { application, connect: true, .. }, Some((link, node))) => {
+                let id = RequestId(u64::from(application));
+                let reply = Reply::AppAttached { link, node };
+                let response = Response { from: node, hops: 1, elapsed: Duration::ZERO, reply };
+                self.outputs.push_back(Output::Event(Event::Finished(id, Ok(response))));
+                Ok(id)
+            }
+            _ => Err(Busy),
+        }
     }
 
     fn poll_output(&mut self) -> Output {
@@ -106,6 +131,14 @@ impl Driven for Puppet {
     }
 }
 
+impl Puppet {
+    /// The name of a link that this node plans.
+    pub(crate) fn plan(&mut self) -> LinkId {
+        self.planned += 1;
+        LinkId::planned(self.planned)
+    }
+}
+
 /// A puppet that runs, with what it has seen.
 pub(crate) struct Running {
     pub(crate) handle: NodeHandle<Puppet>,
@@ -120,6 +153,10 @@ impl Running {
     }
 
     pub(crate) async fn start_with(identity: TlsIdentity, settings: Settings) -> Self {
+        Self::start_as(identity, settings, true).await
+    }
+
+    pub(crate) async fn start_as(identity: TlsIdentity, settings: Settings, no_ice: bool) -> Self {
         let (seen, events) = mpsc::unbounded_channel();
         let puppet = Puppet {
             trust: identity.trust(),
@@ -130,7 +167,10 @@ impl Running {
             deadline: None,
             timeouts: Vec::new(),
             leave_at_once: true,
-            dialled: 0,
+            no_ice,
+            offered: BTreeSet::new(),
+            planned: 0,
+            attaching: None,
         };
         let bound = Bound::new(settings, identity, CryptoPool::new(1).unwrap()).await.unwrap();
         let handle = bound.run(puppet, Start::default());
@@ -157,13 +197,21 @@ impl Running {
         self.with(|puppet| puppet.outputs.push_back(output)).await;
     }
 
-    /// Begins to dial.
+    /// Begins to dial as to a bootstrap node.
     pub(crate) async fn dial(&self, address: SocketAddr) -> LinkId {
+        self.begin(Way::bootstrap(address)).await
+    }
+
+    /// Begins to dial by these protocols.
+    pub(crate) async fn dial_by(&self, address: SocketAddr, links: &[OverlayLinkType]) -> LinkId {
+        self.begin(crate::datagrams::way(address, links)).await
+    }
+
+    async fn begin(&self, way: Way) -> LinkId {
         self.with(move |puppet| {
-            puppet.dialled += 1;
-            let link = LinkId::planned(puppet.dialled);
+            let link = puppet.plan();
             let deadline = Instant::now() + PATIENCE;
-            let plan = Plan { way: Way::bootstrap(address), expected: None, deadline };
+            let plan = Plan { way, expected: None, deadline };
             puppet.outputs.push_back(Output::Connect(link, plan));
             link
         })

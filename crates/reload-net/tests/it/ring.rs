@@ -57,6 +57,7 @@ async fn peer(
         trust: overlay.trust(),
         role: Role::Peer,
         seed: [number; 32],
+        lists: reload_node::ListCompression::Off,
         limits: Limits::default(),
     };
     let node = Node::new(reload_net::now(), setup, Chord::new(&chord).unwrap(), MemoryStore::new());
