@@ -1,5 +1,7 @@
 //! Endpoints over a virtual network, in virtual time, with real certificates and real DTLS.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod accept;
 mod certificates;
 mod hosts;
