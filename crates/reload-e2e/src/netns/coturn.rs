@@ -60,6 +60,12 @@ impl Coturn {
         SocketAddr::from((self.address, PORT))
     }
 
+    /// The name and the password of its one user.
+    #[must_use]
+    pub fn user(&self) -> (&'static str, &'static str) {
+        (USER, PASSWORD)
+    }
+
     /// What `--turn` takes.
     #[must_use]
     pub fn option(&self) -> String {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::host::{Host, Port};
 use super::rough::isolate;
 use super::router::Router;
-use super::tool::{ip, missing};
+use super::tool::{ip, missing, tool};
 
 /// Before the number of the process in the names of our namespaces.
 const PREFIX: &str = "reload-e2e-";
@@ -52,6 +52,20 @@ impl Lab {
     pub fn switch(&self, name: &str) -> Result<Switch> {
         let namespace = self.namespace(name)?;
         Switch::in_namespace(&namespace)
+    }
+
+    /// A network segment that is all of the Internet: what is sent elsewhere, to private addresses above
+    /// all, goes to its gateway and is never heard of again.
+    ///
+    /// # Errors
+    /// What `ip` says.
+    pub fn internet(&self, name: &str, gateway: Ipv4Addr) -> Result<Switch> {
+        let mut switch = self.switch(name)?;
+        switch.become_gateway(gateway)?;
+        let namespace = &switch.namespace;
+        tool("ip", &["netns", "exec", namespace, "sysctl", "-qw", "net.ipv4.ip_forward=1"])?;
+        ip(&format!("-n {namespace} route add blackhole default"))?;
+        Ok(switch)
     }
 
     /// A host with one network interface, `eth0`, and a route to everywhere if the segment has a gateway.

@@ -43,7 +43,7 @@ fn a_nat_that_forgets_and_a_peer_that_moves_cost_ten_seconds_and_no_value() {
 
     for place in [1, 2] {
         let citizen = CITIZENS[place];
-        for router in &town.routers[place] {
+        for router in &town.streets.routers[place] {
             router.forget().unwrap();
         }
         let what = format!("the NAT of {} ({}) has forgotten", citizen.name, citizen.access);
@@ -51,9 +51,9 @@ fn a_nat_that_forgets_and_a_peer_that_moves_cost_ten_seconds_and_no_value() {
     }
     for place in [1, 3] {
         let address = Ipv4Addr::new(192, 168, 1, 7);
-        town.machines[place].move_to(address).unwrap();
+        town.streets.machines[place].move_to(address).unwrap();
         town.follow(place, address);
-        let site = Site::from(&town.machines[place]);
+        let site = Site::from(&town.streets.machines[place]);
         town.overlay.peer_mut(place).set_site(site);
         let what = format!("{} has another address", CITIZENS[place].name);
         after_change(&mut town, &items, place, &what);

@@ -100,10 +100,10 @@ fn check_ways(town: &Town, rows: &[Row]) {
     say(&format!("relays: {counts:?}"));
     // Two with symmetric NATs that know of no server but those in the overlay.
     let row = rows.iter().find(|row| row.from.min(row.to) == 4 && row.from.max(row.to) == 5);
-    let alice = town.machines[BOOTSTRAP].address();
+    let alice = town.streets.machines[BOOTSTRAP].address();
     let relays = row.unwrap().way.relays();
     assert!(relays.iter().all(|relay| *relay == alice), "{relays:?}, not {alice}");
-    if town.coturn.is_some() {
+    if town.streets.coturn.is_some() {
         assert!(counts.keys().any(|name| name == "coturn"), "nothing went through coturn");
     }
 }

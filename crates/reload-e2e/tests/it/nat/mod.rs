@@ -3,4 +3,5 @@
 mod changes;
 mod everybody;
 mod pairs;
+mod sessions;
 mod town;

@@ -72,27 +72,24 @@ impl Citizen {
     }
 }
 
-/// The town; what stands first is dropped first.
-pub(super) struct Town {
-    pub(super) overlay: Overlay,
-    pub(super) capturing: Capturing,
+/// The network of a town; what stands first is dropped first.
+pub(super) struct Streets {
     pub(super) coturn: Option<Coturn>,
-    pub(super) citizens: Vec<Citizen>,
     pub(super) machines: Vec<Host>,
     /// Of each citizen, the one before the own machine first.
     pub(super) routers: Vec<Vec<Router>>,
+    server: Host,
     _directory: TempDir,
     _public: Switch,
     _lab: Lab,
 }
 
-impl Town {
-    /// Builds it and enrolls everybody, through the NATs; nobody runs yet. The first citizen has to be
-    /// public. None where there can be no namespaces.
-    pub(super) fn build(name: &str, init: &[&str], citizens: &[Citizen]) -> Option<Self> {
+impl Streets {
+    /// Builds it. None where there can be no namespaces.
+    pub(super) fn build(citizens: &[Citizen]) -> Option<Self> {
         let lab = Lab::open().unwrap()?;
         let directory = tempfile::tempdir().unwrap();
-        let public = lab.switch("public").unwrap();
+        let public = lab.internet("public", public_address(254)).unwrap();
         let server = lab.host("server", &public, public_address(2)).unwrap();
         let relay = lab.host("coturn", &public, public_address(4)).unwrap();
         let coturn = Coturn::start(&relay, directory.path()).unwrap();
@@ -102,34 +99,41 @@ impl Town {
             machines.push(machine);
             routers.push(own);
         }
-        let watched = machines.iter().zip(citizens).map(watched).collect::<Vec<_>>();
+        let (_directory, _public, _lab) = (directory, public, lab);
+        Some(Self { coturn, machines, routers, server, _directory, _public, _lab })
+    }
+}
+
+/// The town; what stands first is dropped first.
+pub(super) struct Town {
+    pub(super) overlay: Overlay,
+    capturing: Capturing,
+    pub(super) citizens: Vec<Citizen>,
+    pub(super) streets: Streets,
+}
+
+impl Town {
+    /// Builds it and enrolls everybody, through the NATs; nobody runs yet. The first citizen has to be
+    /// public. None where there can be no namespaces.
+    pub(super) fn build(name: &str, init: &[&str], citizens: &[Citizen]) -> Option<Self> {
+        let streets = Streets::build(citizens)?;
+        let watched = streets.machines.iter().zip(citizens).map(watched).collect::<Vec<_>>();
         let capturing = Capturing::on_hosts(name, &watched).unwrap();
-        let bootstrap = SocketAddr::from((machines[BOOTSTRAP].address(), PORT)).to_string();
+        let bootstrap = SocketAddr::from((streets.machines[BOOTSTRAP].address(), PORT)).to_string();
         let init = [&["--bootstrap", &bootstrap], init].concat();
         let keylogs: Option<&Path> = capturing.directory();
         let overlay = format!("{name}.example.org");
-        let mut overlay = Overlay::at(&overlay, keylogs, &Site::from(&server), &init).unwrap();
-        for (citizen, machine) in citizens.iter().zip(&machines) {
+        let mut overlay =
+            Overlay::at(&overlay, keylogs, &Site::from(&streets.server), &init).unwrap();
+        for (citizen, machine) in citizens.iter().zip(&streets.machines) {
             let place = overlay.enroll_at(citizen.name, &Site::from(machine)).unwrap();
             let peer = overlay.peer_mut(place);
             peer.set_port(PORT);
-            if let Some(coturn) = coturn.as_ref().filter(|_| citizen.coturn) {
+            if let Some(coturn) = streets.coturn.as_ref().filter(|_| citizen.coturn) {
                 peer.set_options(&["--turn", &coturn.option()]);
             }
         }
-        let citizens = citizens.to_vec();
-        let (_directory, _public, _lab) = (directory, public, lab);
-        Some(Self {
-            overlay,
-            capturing,
-            coturn,
-            citizens,
-            machines,
-            routers,
-            _directory,
-            _public,
-            _lab,
-        })
+        Some(Self { overlay, capturing, citizens: citizens.to_vec(), streets })
     }
 
     /// Starts a peer, which finds the bootstrap peer by the configuration.
@@ -141,7 +145,7 @@ impl Town {
     /// Packets of strangers go to where the home is now.
     pub(super) fn follow(&self, place: usize, address: Ipv4Addr) {
         if let (Some(router), Access::Behind(nat)) =
-            (self.routers[place].first(), self.citizens[place].access)
+            (self.streets.routers[place].first(), self.citizens[place].access)
         {
             router.set_nat(nat, address).unwrap();
         }
@@ -149,10 +153,11 @@ impl Town {
 
     /// Who relays at that address.
     pub(super) fn relay_name(&self, relay: IpAddr) -> String {
-        if self.coturn.as_ref().is_some_and(|coturn| coturn.address().ip() == relay) {
+        if self.streets.coturn.as_ref().is_some_and(|coturn| coturn.address().ip() == relay) {
             return "coturn".to_owned();
         }
-        let of = self.machines.iter().position(|machine| IpAddr::V4(machine.address()) == relay);
+        let of =
+            self.streets.machines.iter().position(|machine| IpAddr::V4(machine.address()) == relay);
         of.map_or_else(
             || relay.to_string(),
             |place| format!("TURN of {}", self.citizens[place].name),
