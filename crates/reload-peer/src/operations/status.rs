@@ -130,3 +130,41 @@ fn counters(
     ];
     all.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_has_its_counter() {
+        let node = Counters {
+            fragments_dropped: 1,
+            transactions_refused: 2,
+            links_refused: 3,
+            checks_dropped: 4,
+            answers_dropped: 5,
+            requests_throttled: 6,
+            values_refused: 7,
+            store_full: 8,
+            ..Counters::default()
+        };
+        let shown =
+            counters(&node, Refused { half_open: 9, of_address: 10 }, &WriterStatus::default());
+        for (name, count) in [
+            ("fragments_dropped", 1),
+            ("transactions_refused", 2),
+            ("links_refused", 3),
+            ("checks_dropped", 4),
+            ("answers_dropped", 5),
+            ("requests_throttled", 6),
+            ("values_refused", 7),
+            ("store_full", 8),
+            ("half_open_refused", 9),
+            ("address_refused", 10),
+            ("connections_refused", 19),
+            ("overload", 36),
+        ] {
+            assert_eq!(shown.get(name), Some(&count), "{name}");
+        }
+    }
+}
