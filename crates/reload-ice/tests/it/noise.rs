@@ -108,6 +108,28 @@ fn checks_with_a_wrong_password_and_answers_off_their_way_are_not_accepted() {
 }
 
 #[test]
+fn an_answer_counts_only_when_it_comes_back_on_the_way_of_its_check() {
+    let mut net = Net::new(&Plan::new(Open, Open));
+    net.connect();
+    net.run_for(Duration::from_secs(10));
+    let (now, local) = (net.now + Duration::from_secs(2), net.sites[0].hosts[0]);
+    net.sites[0].session.handle_timeout(now);
+    let check = net.sites[0].session.poll_transmit().unwrap();
+    net.sites[1].session.handle_datagram(now, check.remote, local, &check.data);
+    let answer = net.sites[1].session.poll_transmit().unwrap();
+    assert!(answer.data.starts_with(&[1, 1]));
+    let (session, elsewhere) = (&mut net.sites[0].session, "192.0.2.66:1".parse().unwrap());
+    assert!(!session.accepts(local, elsewhere, &answer.data));
+    let before = session.report().pairs[0].answered;
+    session.handle_datagram(now, local, elsewhere, &answer.data);
+    assert_eq!(session.report().pairs[0].answered, before);
+    assert!(session.accepts(local, check.remote, &answer.data));
+    session.handle_datagram(now, local, check.remote, &answer.data);
+    assert_eq!(session.report().pairs[0].answered, before + 1);
+    assert!(!session.accepts(local, check.remote, &answer.data), "once");
+}
+
+#[test]
 fn a_peer_that_sends_checks_from_a_thousand_addresses_is_bounded() {
     let seen = capture();
     let (_, _, remote, request) =

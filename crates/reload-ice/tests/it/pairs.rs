@@ -75,6 +75,24 @@ fn symmetric_nats_without_a_relay_fail_and_tell_what_was_tried() {
 }
 
 #[test]
+fn an_answerer_waits_for_an_offerer_that_hears_of_the_answer_late() {
+    for late in [3, 8, 12] {
+        let mut net = Net::new(&Plan::new(PortRestricted, PortRestricted));
+        net.gather();
+        for (from, to) in [(0, 1), (1, 0)] {
+            let (now, credentials) = (net.now, net.sites[from].credentials.clone());
+            let candidates = net.sites[from].candidates.clone();
+            net.sites[to].session.set_remote(now, credentials, &candidates);
+            net.run_for(Duration::from_secs(late));
+        }
+        net.run_until(Duration::from_secs(2), |net| {
+            net.sites.iter().all(|it| it.session.selected().is_some())
+        });
+        net.exchange_data(b"\x16 late");
+    }
+}
+
+#[test]
 fn one_relay_is_enough_for_two_symmetric_nats() {
     for turn in [[true, false], [false, true]] {
         let mut plan = Plan::new(Symmetric, Symmetric);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reload_ice::{Relays, TurnLogin, TurnQuotas};
+use reload_ice::{DatagramKind, Relays, TurnLogin, TurnQuotas, kind_of};
 
 use super::rig::{PEER, Rig, SERVER, client};
 
@@ -67,7 +67,7 @@ fn a_client_keeps_its_allocation_permission_and_channel_for_hours() {
     let mut relays = Relays::new(rig.now);
     assert!(relays.allocate(rig.now, &login, base));
     let end = rig.now + Duration::from_secs(4 * 3600);
-    let (mut next_data, mut sent, mut received) = (rig.now, 0, 0);
+    let (mut next_data, mut sent, mut received, mut channels) = (rig.now, 0, 0, 0);
     while rig.now < end {
         while let Some(it) = relays.poll_transmit() {
             if rig.service.accepts(it.local, &it.data) {
@@ -84,6 +84,7 @@ fn a_client_keeps_its_allocation_permission_and_channel_for_hours() {
             rig.service.handle_relay_datagram(rig.now, socket, peer, b"in");
             rig.drain();
             for (_, data) in std::mem::take(&mut rig.to_clients) {
+                channels += usize::from(kind_of(&data) == DatagramKind::ChannelData);
                 let arrived = relays.handle_datagram(rig.now, base, login.server, &data).unwrap();
                 assert_eq!((arrived.remote, &arrived.data[..]), (peer, &b"in"[..]));
                 received += 1;
@@ -104,6 +105,7 @@ fn a_client_keeps_its_allocation_permission_and_channel_for_hours() {
     }
     assert!(sent > 230, "{sent}");
     assert!(received >= sent - 1, "{received} of {sent}");
+    assert!(channels > 200, "a channel after the first few: {channels}");
     assert_eq!(rig.sockets.len(), 1, "one allocation all the time");
     relays.release(rig.now, None);
     while let Some(it) = relays.poll_transmit() {
