@@ -2,23 +2,21 @@
 //! application link (sections 6.5.1.13, 6.6.4 and 6.6.6). It knows no addresses.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_identity::{Trust, VerifiedCertificate, VerifyError};
+use reload_identity::{Trust, VerifiedCertificate};
 use reload_link::{
-    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole,
-    DtlsSettings, FrameEvent, LinkOutput, LinkSettings, LinkStats, Proven, ReliableLink, dtls_with,
+    DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings,
+    FrameEvent, LinkOutput, LinkSettings, LinkStats, Proven, ReliableLink, dtls_with,
     is_client_hello,
 };
 use reload_node::LinkPurpose;
-use reload_wire::{NodeId, Now, UnixTime};
+use reload_wire::{NodeId, Now};
 
 use crate::output::SendError;
-
-/// What the certificate of the other side came to; empty while none came.
-type Verdict = Arc<OnceLock<Result<Arc<VerifiedCertificate>, VerifyError>>>;
+use crate::verdict::{Verdict, judge};
 
 /// What a new association starts from.
 pub(crate) struct Beginning<'a> {
@@ -86,7 +84,7 @@ impl Association {
     /// An association that begins now; a client has its ClientHello ready. Fails if DTLS cannot use our
     /// own key.
     pub(crate) fn new(now: Now, role: DtlsRole, from: &Beginning<'_>) -> Result<Self, DtlsError> {
-        let (verdict, check) = judge(now, from);
+        let (verdict, check) = judge(from.trust, from.expected, now.wall);
         let engine = dtls_with(role, from.identity, check, &from.dtls(), now.mono)?;
         Ok(Self::over(engine, verdict, from))
     }
@@ -97,7 +95,7 @@ impl Association {
         proven: &Proven,
         from: &Beginning<'_>,
     ) -> Result<Self, DtlsError> {
-        let (verdict, check) = judge(now, from);
+        let (verdict, check) = judge(from.trust, from.expected, now.wall);
         let engine = proven.accept(from.identity, check, &from.dtls(), now.mono)?;
         Ok(Self::over(engine, verdict, from))
     }
@@ -315,39 +313,6 @@ impl Association {
         self.state = State::Over;
         self.events.push_back(AssociationEvent::Down { reason, unacknowledged });
     }
-}
-
-/// The check within the handshake: the overlay's trust, and the Node-ID that the Attach named
-/// (sections 6.5.1.11 and 6.5.1.13).
-fn judge(now: Now, from: &Beginning<'_>) -> (Verdict, CertificateCheck) {
-    let verdict = Verdict::default();
-    let (kept, trust) = (Arc::clone(&verdict), Arc::clone(from.trust));
-    let (expected, wall) = (from.expected, now.wall);
-    let check = move |chain: &[Bytes]| {
-        let result = verify(&trust, expected, wall, chain);
-        let outcome = result.as_ref().map(drop).map_err(ToString::to_string);
-        // A second certificate in one handshake does not occur; the first verdict would stay.
-        let _ = kept.set(result);
-        outcome
-    };
-    (verdict, Arc::new(check))
-}
-
-fn verify(
-    trust: &Trust,
-    expected: Option<NodeId>,
-    wall: UnixTime,
-    chain: &[Bytes],
-) -> Result<Arc<VerifiedCertificate>, VerifyError> {
-    let (leaf, intermediates) = match chain {
-        [leaf, intermediates @ ..] => (leaf.clone(), intermediates),
-        [] => (Bytes::new(), chain),
-    };
-    let certificate = trust.check(&leaf, intermediates, wall)?;
-    if let Some(expected) = expected {
-        certificate.require(&expected)?;
-    }
-    Ok(certificate)
 }
 
 /// The random of a ClientHello.

@@ -10,6 +10,7 @@ mod direct;
 mod endpoint;
 mod ice_link;
 mod link;
+mod link_events;
 mod link_status;
 mod output;
 mod plan;
@@ -22,6 +23,7 @@ mod status;
 mod stun_header;
 mod stun_servers;
 mod timer;
+mod verdict;
 
 pub use endpoint::Endpoint;
 pub use output::{EndpointOutput, SendError, SocketId};

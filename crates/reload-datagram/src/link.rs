@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_link::{DtlsRole, FrameEvent};
+use reload_link::DtlsRole;
 use reload_node::{LinkEvent, LinkId, LinkPurpose};
 use reload_wire::{NodeId, Now};
 
-use crate::association::{Association, AssociationEvent, HelloRandom};
+use crate::association::{Association, HelloRandom};
 use crate::direct::Direct;
 use crate::ice_link::IceLink;
 use crate::output::{EndpointOutput, SendError, SocketId};
@@ -45,7 +45,7 @@ pub(crate) struct Link {
     addresses: VecDeque<SocketAddr>,
     pub(crate) up_at: Option<Instant>,
     /// No ACKs come (section 6.6.3.1).
-    silent: bool,
+    pub(crate) silent: bool,
     /// Our checks are not answered any more (RFC 7675), since then.
     pub(crate) consent_lost: Option<Instant>,
     pub(crate) moves: u32,
@@ -227,23 +227,6 @@ impl Link {
         }
     }
 
-    /// The consent came back, or a new path has it.
-    pub(crate) fn regain_consent(&mut self, shared: &mut Shared) {
-        if self.consent_lost.take().is_some() && !self.silent && self.is_up() {
-            shared.tell(self.id, LinkEvent::Restored);
-        }
-    }
-
-    /// Our checks are not answered: what has no ACK goes another way.
-    pub(crate) fn lose_consent(&mut self, now: Now, shared: &mut Shared) {
-        if self.consent_lost.is_none() {
-            self.consent_lost = Some(now.mono);
-            if self.is_up() && !self.silent {
-                shared.tell(self.id, LinkEvent::Failing { unacknowledged: Vec::new() });
-            }
-        }
-    }
-
     fn pump_association(&mut self, now: Now, shared: &mut Shared) -> bool {
         let mut busy = false;
         while let Some(datagram) = self.association.as_mut().and_then(Association::poll_transmit) {
@@ -264,77 +247,6 @@ impl Link {
             }
             Path::Ice(ice) => ice.transmit(now, shared, self.socket, datagram),
             Path::Opening(_) | Path::Listening | Path::Waiting => {}
-        }
-    }
-
-    fn on_association(&mut self, now: Now, shared: &mut Shared, event: AssociationEvent) {
-        match event {
-            AssociationEvent::Up { certificate, mtu } => {
-                self.up_at = Some(now.mono);
-                self.deadline = None;
-                self.on_up(now, shared, certificate, mtu);
-            }
-            AssociationEvent::Frame(event) => self.on_frame(shared, event),
-            AssociationEvent::Datagram(data) => {
-                shared.output(EndpointOutput::Application(self.id, data));
-            }
-            AssociationEvent::Down { reason, unacknowledged } if self.is_up() => {
-                self.end(shared, reason, unacknowledged);
-            }
-            AssociationEvent::Down { reason, .. } => self.on_no_handshake(now, shared, reason),
-        }
-    }
-
-    fn on_up(
-        &mut self,
-        now: Now,
-        shared: &mut Shared,
-        certificate: std::sync::Arc<reload_identity::VerifiedCertificate>,
-        mtu: usize,
-    ) {
-        let Some(remote) = self.remote() else { return };
-        shared.counters.up += 1;
-        let event = LinkEvent::Up { certificate, remote, mtu: Some(mtu) };
-        shared.output(match self.id.is_accepted() {
-            true => EndpointOutput::Accepted(self.id, event),
-            false => EndpointOutput::Link(self.id, event),
-        });
-        if self.is_direct() {
-            shared.claims.push(((self.socket, remote), self.id));
-        }
-        self.offer_as_stun_server(now, shared);
-    }
-
-    fn on_frame(&mut self, shared: &mut Shared, event: FrameEvent) {
-        let event = match event {
-            FrameEvent::Message(message) => LinkEvent::Message(message),
-            FrameEvent::TooLarge(header) => LinkEvent::TooLarge(*header),
-            FrameEvent::Mtu(mtu) => LinkEvent::Mtu(mtu),
-            FrameEvent::Failing { unacknowledged } => {
-                self.silent = true;
-                LinkEvent::Failing { unacknowledged }
-            }
-            FrameEvent::Restored => {
-                self.silent = false;
-                if self.consent_lost.is_some() {
-                    return;
-                }
-                LinkEvent::Restored
-            }
-            // The association ends itself then.
-            FrameEvent::Dead { .. } => return,
-        };
-        shared.tell(self.id, event);
-    }
-
-    /// A handshake came to nothing: another address, another try, or the end.
-    fn on_no_handshake(&mut self, now: Now, shared: &mut Shared, reason: String) {
-        match &mut self.path {
-            Path::Direct(_) => self.dial_next(now, shared, reason),
-            Path::Ice(_) => self.on_no_ice_handshake(now, shared, reason),
-            Path::Opening(_) | Path::Listening | Path::Waiting => {
-                self.end(shared, reason, Vec::new());
-            }
         }
     }
 
