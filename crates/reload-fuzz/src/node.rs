@@ -163,7 +163,9 @@ impl<'a> Play<'a> {
             4 => Request::Stat { resource, specifiers },
             5 => Request::Find { resource, kinds: vec![kind] },
             6 => Request::Attach { to },
-            7 => Request::AppAttach { to, application, connect: script.or_zero() % 2 == 0 },
+            7 => {
+                Request::AppAttach { to, application, connect: script.or_zero().is_multiple_of(2) }
+            }
             _ => Request::Store { resource, values: vec![new_value(kind, script)] },
         };
         // `Busy` is an answer like any other.
