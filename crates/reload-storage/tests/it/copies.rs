@@ -129,6 +129,20 @@ fn a_walk_keeps_to_its_range_and_goes_over_zero() {
 }
 
 #[test]
+fn a_walk_begins_each_kind_at_its_first_key() {
+    let bed = Bed::new();
+    let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
+    let home = bed.user_resource("alice");
+    let own = alice.node_id().as_bytes().to_vec();
+    let requests = [(DICTIONARY, vec![0xff; own.len() + 1]), (USER_NODE, own)];
+    for (kind, key) in requests {
+        bed.store(&mut storage, &alice, &Request::of(&home, kind, 1, entry(&key, b"x"))).unwrap();
+    }
+    let kinds = all_copies(&bed, &storage, &whole_ring(), 1).into_iter().flat_map(|b| b.kinds);
+    assert_eq!(kinds.collect::<Vec<_>>(), [DICTIONARY, USER_NODE]);
+}
+
+#[test]
 fn a_walk_goes_on_while_the_storage_changes() {
     let bed = Bed::new();
     let (mut storage, alice) = (bed.storage(), bed.writer("alice"));

@@ -26,6 +26,16 @@ fn the_limit_of_resources_stops_new_ones_only() {
 }
 
 #[test]
+fn a_full_peer_takes_what_it_need_not_keep() {
+    let bed = Bed::new();
+    let mut storage = limited(&bed, Limits { resources: 0, ..Limits::default() });
+    let ended = Request::new(&bed.user_resource("alice"));
+    let ended = ended.kind(SINGLE, 0, vec![(1, 0, single(b"x"))]);
+    bed.store(&mut storage, &bed.writer("alice"), &ended).expect("it has no lifetime");
+    assert_eq!(storage.usage(), Usage::default());
+}
+
+#[test]
 fn the_limit_of_bytes_refuses_what_adds_and_takes_what_shrinks() {
     let bed = Bed::new();
     let (alice, home) = (bed.writer("alice"), bed.user_resource("alice"));
@@ -43,6 +53,9 @@ fn the_limit_of_bytes_refuses_what_adds_and_takes_what_shrinks() {
     bed.store(&mut storage, &alice, &Request::of(&home, SINGLE, 2, removed())).unwrap();
     let mut storage = limited(&bed, Limits { bytes: bytes - 1, ..Limits::default() });
     bed.store(&mut storage, &alice, &large).expect_err("one byte too much");
+    let mut storage = limited(&bed, Limits { bytes: bytes + 1, ..Limits::default() });
+    bed.store(&mut storage, &alice, &large).unwrap();
+    bed.store(&mut storage, &alice, &larger).expect("what it replaces goes");
 }
 
 #[test]
@@ -105,7 +118,9 @@ fn what_is_over_a_lowered_limit_may_still_be_replaced_and_shrink() {
     let mut storage = storage.with_limits(lower);
     let shorter = Request::of(&home, ARRAY, 2, put(0, b"short"));
     bed.store(&mut storage, &alice, &shorter).expect("neither more values nor more bytes");
-    let longer = Request::of(&home, ARRAY, 3, put(0, b"longer"));
+    let as_long = Request::of(&home, ARRAY, 3, put(0, b"other"));
+    bed.store(&mut storage, &alice, &as_long).expect("as many bytes");
+    let longer = Request::of(&home, ARRAY, 4, put(0, b"longer"));
     let refusal = bed.store(&mut storage, &alice, &longer).unwrap_err();
     assert_eq!(refusal, Refusal::BytesFull { limit: 10 });
     let more = Request::of(&home, ARRAY, 1, put(9, b""));
