@@ -16,7 +16,7 @@ use reload_wire::{
     AppAttachReqAns, Decode, Destination, Encode, ErrorCode, IceCandidate, MessageCode, NodeId, Now,
 };
 
-use crate::candidates::{FORMING, Family, Offered, Refused, Terms};
+use crate::candidates::{FORMING, Family, GRACE, Offered, Refused, Terms};
 use crate::deliver::Caller;
 use crate::originate::{Answer, Ending};
 use crate::timer::Timer;
@@ -316,7 +316,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let deadline = now.mono + Family::of(&self.configuration).patience();
         let expected = Some(connection.node);
         self.applications.open.insert(link, AppAttach::Forming(connection));
-        self.timers.set(Timer::AppAttach(link), deadline);
+        self.timers.set(Timer::AppAttach(link), deadline + GRACE);
         if let Some(way) = way {
             self.outputs.push_back(Output::Connect(link, Plan { way, expected, deadline }));
         }

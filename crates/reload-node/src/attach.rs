@@ -15,7 +15,7 @@ use reload_wire::{
     RouteQueryReq,
 };
 
-use crate::candidates::{FORMING, Family, Offered, Terms};
+use crate::candidates::{FORMING, Family, GRACE, Offered, Terms};
 use crate::deliver::Caller;
 use crate::originate::{Answer, Ending};
 use crate::timer::Timer;
@@ -323,7 +323,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let deadline = now.mono + forming.family.patience();
         let (node, ours) = (forming.node, forming.wanted.is_some());
         self.attaches.open.insert(link, Attach::Forming(forming));
-        self.timers.set(Timer::Attach(link), deadline);
+        self.timers.set(Timer::Attach(link), deadline + GRACE);
         let plan = Plan { way, expected: Some(node), deadline };
         self.outputs.push_back(Output::Connect(link, plan));
         if ours && let Some(up) = self.bound_link(now, node) {

@@ -19,6 +19,9 @@ pub(crate) const FORMING: Duration = Duration::from_secs(10);
 /// The same with ICE, where pairs are tried one after the other and relays come last.
 const FORMING_BY_ICE: Duration = Duration::from_secs(15);
 
+/// The driver gives up at the deadline of a plan, and knows what was tried: it speaks first.
+pub(crate) const GRACE: Duration = Duration::from_millis(500);
+
 /// Addresses dialled for one Attach, so that none makes this node search a network.
 const ADDRESSES: usize = 8;
 

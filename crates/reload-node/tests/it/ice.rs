@@ -293,6 +293,7 @@ fn a_failure_of_ice_is_told_with_the_pairs_that_were_tried() {
     let peer = bench.actor(1);
     let (link, request) = attach(&mut bench, way, peer.id);
     answered(&mut bench, way, &peer, &request);
+    bench.pass(Duration::from_secs(15)); // the driver speaks at the deadline
     let reason = "ICE failed; tried 127.0.0.1:6084 to 127.0.0.1:9".to_owned();
     bench.tell(link, LinkEvent::Down { reason: reason.clone(), unacknowledged: Vec::new() });
     assert_eq!(ended(&bench), [Err(Failure::Unreachable)]);
