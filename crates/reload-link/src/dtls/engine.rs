@@ -4,24 +4,22 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use rtc_dtls::cipher_suite::CipherSuiteId;
-use rtc_dtls::config::{ClientAuthType, ConfigBuilder, HandshakeConfig};
-use rtc_dtls::crypto::Certificate;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
-use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
 
 use super::assembler::Assembler;
+use super::config::{Verdict, config, name, refused};
 use super::keylog;
-use super::provider::{COOKIE, ClientKey, Provider};
+use super::provider::COOKIE;
 use super::record::{
     ALERT, CLOSE_NOTIFY, FATAL, HANDSHAKE, HEADER, Record, Records, alert_name, plain_record,
 };
+use super::resend::Resend;
 use super::{
     CertificateCheck, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings,
     KeyLog, MAX_PLAINTEXT,
@@ -55,9 +53,6 @@ struct Handshake {
     complaint: Option<String>,
 }
 
-/// What the check said of which chain: it is asked once.
-type Verdict = Arc<OnceLock<(Vec<Bytes>, Result<(), String>)>>;
-
 impl RtcEngine {
     pub(super) fn new(
         role: DtlsRole,
@@ -73,7 +68,7 @@ impl RtcEngine {
         let handshake = Handshake {
             assembler: Assembler::new(role),
             deadline: now + settings.handshake_timeout,
-            resend: Resend { interval: settings.retransmit, armed: None, tries: 0 },
+            resend: Resend::new(settings.retransmit),
             complaint: None,
         };
         let mut engine = Self {
@@ -155,10 +150,8 @@ impl RtcEngine {
         }
         if let Phase::Handshaking(handshake) = &mut self.phase {
             let armed = self.endpoint.poll_timeout(&PEER);
-            match sent || again {
-                true => handshake.resend.follow(armed, again),
-                false => handshake.resend.armed = armed,
-            }
+            let flight = (sent || again).then_some(again);
+            handshake.resend.follow(armed, flight);
         }
         alert
     }
@@ -339,125 +332,13 @@ impl DtlsEngine for RtcEngine {
     }
 }
 
-/// The resend timer: the engine's own has one interval for ever, RFC 6347 section 4.2.4.1 doubles it.
-struct Resend {
-    interval: Duration,
-    /// What the engine's timer says.
-    armed: Option<Instant>,
-    tries: u32,
-}
-
-impl Resend {
-    /// Follows the engine's timer, after a flight was sent: a new one or, `again`, the same.
-    fn follow(&mut self, armed: Option<Instant>, again: bool) {
-        self.tries = if again { self.tries + 1 } else { 0 };
-        self.armed = armed;
-    }
-
-    fn at(&self) -> Option<Instant> {
-        let wait = self.interval.saturating_mul(1 << self.tries.min(6)).min(MAX_RESEND);
-        self.armed.map(|at| at + wait.saturating_sub(self.interval))
-    }
-
-    fn due(&self, now: Instant) -> bool {
-        self.at().is_some_and(|at| now >= at)
-    }
-}
-
-fn config(
-    role: DtlsRole,
-    identity: &DtlsIdentity,
-    check: CertificateCheck,
-    settings: &DtlsSettings,
-    cookie: Option<[u8; COOKIE]>,
-    verdict: Verdict,
-) -> Result<HandshakeConfig, DtlsError> {
-    let key = ClientKey::new(identity.key());
-    let chain = identity.chain().iter().map(|certificate| certificate.to_vec().into()).collect();
-    let builder = ConfigBuilder::default()
-        .with_crypto_provider(Provider::new(cookie))
-        .with_cipher_suites(SUITES.iter().map(|(suite, _)| *suite).collect())
-        .with_flight_interval(settings.retransmit)
-        .with_mtu(settings.mtu.max(MIN_MTU) - HEADER - 12) // the engine counts bodies, not headers
-        .with_replay_protection_window(REPLAY_WINDOW)
-        .with_client_auth(ClientAuthType::RequireAnyClientCert) // section 6.5.1.13
-        .with_insecure_skip_verify(true) // no public CAs and no names here: the check does it all
-        .with_verify_peer_certificate(Some(Arc::new(move |shown, _| {
-            judge(&verdict, &check, shown).map_err(Error::Other)
-        })));
-    let config = match role {
-        DtlsRole::Client => {
-            let certificate = Certificate::from_signing_key(chain, key.clone());
-            // As a server's: a client's would send an SNI, of an address or of "localhost".
-            builder.with_certificates(vec![certificate]).build(false, None)
-        }
-        DtlsRole::Server => {
-            let certificate = Certificate::from_signing_key(chain, identity.key());
-            // A client may offer use_srtp, and would be refused if we knew no profile at all.
-            let builder = builder.with_srtp_protection_profiles(SRTP_PROFILES.to_vec());
-            builder.with_certificates(vec![certificate]).build(false, None)
-        }
-    };
-    key.be_honest();
-    config.map_err(refused)
-}
-
-fn judge(verdict: &Verdict, check: &CertificateCheck, shown: &[Vec<u8>]) -> Result<(), String> {
-    let (chain, result) = verdict.get_or_init(|| {
-        let chain: Vec<Bytes> = shown.iter().map(|one| Bytes::copy_from_slice(one)).collect();
-        let result = check(&chain);
-        (chain, result)
-    });
-    match *chain == *shown {
-        true => result.clone(),
-        false => Err("the certificates changed during the handshake".to_owned()),
-    }
-}
-
 fn closes(event: &EndpointEvent) -> bool {
     matches!(event, EndpointEvent::PeerClosed)
-}
-
-fn refused(error: Error) -> DtlsError {
-    DtlsError::Engine(error.to_string())
-}
-
-fn name(suite: CipherSuiteId) -> Option<&'static str> {
-    SUITES.iter().find(|(id, _)| *id == suite).map(|(_, name)| *name)
 }
 
 /// An endpoint keys its associations by address. Ours has one, and addresses are not its concern.
 const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// AEAD with forward secrecy, best first (section 6.6.1; RFC 9325 section 4.2).
-const SUITES: [(CipherSuiteId, &str); 4] = [
-    (
-        CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-    ),
-    (CipherSuiteId::Tls_Ecdhe_Rsa_With_Aes_128_Gcm_Sha256, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
-    (
-        CipherSuiteId::Tls_Ecdhe_Ecdsa_With_ChaCha20_Poly1305_Sha256,
-        "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-    ),
-    (
-        CipherSuiteId::Tls_Ecdhe_Rsa_With_ChaCha20_Poly1305_Sha256,
-        "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-    ),
-];
-
-const SRTP_PROFILES: [SrtpProtectionProfile; 4] = [
-    SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
-    SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-    SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
-    SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32,
-];
-
-/// Records that may overtake one another; 64 is the least of RFC 6347 section 4.1.2.6 for a fast link.
-const REPLAY_WINDOW: usize = 512;
-/// Below it a handshake would be all headers.
-const MIN_MTU: usize = 256;
-const MAX_RESEND: Duration = Duration::from_secs(60); // RFC 6347 section 4.2.4.1
 /// Answers to a client's Finished that came again; the engine stops there too.
 const MAX_FLIGHTS_REPEATED: u8 = 7;
 const INTERNAL_ERROR: u8 = 80;

@@ -8,8 +8,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use ring::hmac;
 
-use super::assembler::{CLIENT_HELLO, HELLO_VERIFY_REQUEST, Piece, message};
+use super::assembler::{CLIENT_HELLO, HELLO_VERIFY_REQUEST};
 use super::engine::RtcEngine;
+use super::piece::{Piece, message};
 use super::provider::COOKIE;
 use super::record::{HANDSHAKE, Record, Records, plain_record};
 use super::{CertificateCheck, DtlsEngine, DtlsError, DtlsIdentity, DtlsRole, DtlsSettings};

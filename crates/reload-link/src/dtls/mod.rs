@@ -3,6 +3,7 @@
 //! [`CertificateCheck`] decides, nor addresses: an engine knows only datagrams.
 
 mod assembler;
+mod config;
 mod engine;
 mod error;
 mod hello;
@@ -10,8 +11,10 @@ mod identity;
 mod keylog;
 #[cfg(feature = "openssl")]
 mod openssl;
+mod piece;
 mod provider;
 mod record;
+mod resend;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
