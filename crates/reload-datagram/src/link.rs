@@ -166,7 +166,6 @@ impl Link {
 
     /// Closes it without a word to the node.
     pub(crate) fn close(&mut self, now: Now, shared: &mut Shared) {
-        self.settle(now, shared); // what was sent before goes out
         self.say_goodbye(now, shared);
         self.gone = true;
         self.settle(now, shared);

@@ -12,7 +12,7 @@ const DIALLED: LinkId = LinkId::planned(1);
 const ACCEPTED: LinkId = LinkId::accepted(0);
 
 /// The first ClientHello of a host that dials.
-fn hello(world: &mut World, from: usize, to: usize) -> Bytes {
+pub(crate) fn hello(world: &mut World, from: usize, to: usize) -> Bytes {
     let address = world.hosts[to].address();
     let number = LinkId::planned(1000);
     world.dial(from, number, &[address], None);
@@ -150,4 +150,19 @@ fn forged_datagrams_from_the_live_addresses_harm_nothing() {
         assert_eq!(world.hosts[from.0].endpoint.links(world.now).len(), 1);
         assert_eq!(world.hosts[from.0].endpoint.half_open(), 0);
     }
+}
+
+#[test]
+fn no_more_links_are_accepted_than_the_bound_says() {
+    let mut world = World::new(25);
+    let hosts = [world.host(), world.host()];
+    let theirs = world.host_with(|it| it.limits.links = 1);
+    let address = world.hosts[theirs].address();
+    for host in hosts {
+        world.dial(host, DIALLED, &[address], None);
+        world.run(2 * SECOND);
+    }
+    assert!(world.hosts[hosts[0]].up.contains(&DIALLED));
+    assert_eq!(world.hosts[theirs].up.len(), 1);
+    assert!(world.hosts[theirs].endpoint.counters().refused >= 1);
 }

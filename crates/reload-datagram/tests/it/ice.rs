@@ -4,6 +4,7 @@ use bytes::Bytes;
 use reload_node::{LinkId, LinkPurpose};
 use reload_wire::{CandType, OverlayLinkType};
 
+use crate::accept::hello;
 use crate::nat::Kind;
 use crate::world::{MS, SECOND, World, message};
 
@@ -119,6 +120,8 @@ fn survives(mut world: World, hosts: [usize; 2], change: impl FnOnce(&mut World)
         }
     }
     world.run(10 * SECOND);
+    let moves = |host: usize| world.hosts[host].endpoint.links(world.now)[0].moves;
+    assert!(hosts.iter().any(|host| moves(*host) > 0), "the path has moved");
     for (from, to) in [(hosts[0], hosts[1]), (hosts[1], hosts[0])] {
         assert_eq!(world.lost((from, link), (to, link), 400), [0_u32; 0]);
         assert!(world.hosts[from].down.is_empty(), "{:?}", world.hosts[from].down);
@@ -224,18 +227,21 @@ fn many_links_share_the_overlay_socket() {
 #[test]
 fn a_client_hello_is_answered_before_our_own_checks_are_done() {
     let mut world = World::new(70);
-    let hosts = [world.host(), world.host()];
-    let us = world.hosts[hosts[0]].address();
-    let mut nominated = false;
-    // The other side selects the pair we nominate; we never hear that it did.
-    world.lose = Some(Box::new(move |from, to, data| {
-        let stun = data[0] < 4;
-        let names = |data: &[u8]| data.windows(4).any(|it| it == [0, 0x25, 0, 0]); // USE-CANDIDATE
-        nominated |= stun && from == us && names(data);
-        nominated && stun && to == us && data[0] == 1
-    }));
-    let link = world.attach(hosts[0], hosts[1], 7);
-    world.run_until(5 * SECOND, |world| is_up(world, hosts, link));
+    let (ours, theirs, other) = (world.host(), world.host(), world.host());
+    let (us, them) = (world.hosts[ours].address(), world.hosts[theirs].address());
+    let hello = hello(&mut world, other, ours);
+    // The checks of the other side come; none of ours is answered.
+    world.lose = Some(Box::new(move |_, to, data| to == us && data[0] == 1));
+    world.attach(ours, theirs, 7);
+    world.run(15 * MS); // their first check has come, and nothing else can have
+    assert_eq!(world.hosts[ours].endpoint.links(world.now)[0].kinds, None, "no pair is selected");
+    world.capture = Some(Vec::new());
+    world.inject(them, us, hello);
+    world.run(25 * MS);
+    let capture = world.capture.take().unwrap();
+    let answer = capture.iter().find(|it| it.0 == us && it.1 == them && it.2[0] == 22);
+    assert!(answer.is_some(), "a HelloVerifyRequest");
+    assert_eq!(world.hosts[ours].endpoint.counters().cookies, 0, "by the link's own engine");
 }
 
 #[test]

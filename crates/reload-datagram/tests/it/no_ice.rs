@@ -222,3 +222,44 @@ fn two_nodes_that_dial_each_other_at_once_end_with_one_link() {
         }
     }
 }
+
+#[test]
+fn links_over_ipv6_come_up_with_ice_and_without() {
+    let mut world = World::new(12);
+    let hosts = ["2001:db8::1", "2001:db8::2"].map(|ip| world.host_at(ip.parse().unwrap()));
+    let address = world.hosts[hosts[1]].address();
+    world.dial(hosts[0], DIALLED, &[address], None);
+    world.run_until(2 * SECOND, |world| world.hosts[hosts[0]].up.contains(&DIALLED));
+    let link = world.attach(hosts[1], hosts[0], 5);
+    world.run_until(5 * SECOND, |world| hosts.iter().all(|it| world.hosts[*it].up.contains(&link)));
+    let now = world.now;
+    world.hosts[hosts[0]].send(now, link, message(1));
+    world.run(SECOND);
+    assert_eq!(world.hosts[hosts[1]].messages[&link], [message(1)]);
+}
+
+#[test]
+fn an_endpoint_can_live_on_any_thread() {
+    fn lives<T: Send>() {}
+    lives::<reload_datagram::Endpoint>();
+}
+
+#[test]
+fn the_socket_of_one_link_takes_the_first_who_completes_and_sends_others_away() {
+    let mut world = World::new(13);
+    let ours = world.host_with(|it| it.no_ice = true);
+    let others = [world.host(), world.host()];
+    let (now, purpose) = (world.now, LinkPurpose::Application(61_443));
+    let gathering = Gathering { purpose, ice: None, own_socket: true };
+    world.hosts[ours].endpoint.gather(now, DIALLED, gathering);
+    world.hosts[ours].drain(now);
+    let address = world.hosts[ours].candidates[&DIALLED][0].addr_port.socket_addr().unwrap();
+    for other in others {
+        world.dial(other, LinkId::planned(2), &[address], None);
+    }
+    world.run(5 * SECOND);
+    assert!(world.hosts[ours].up.contains(&DIALLED));
+    let up = |other: &&usize| !world.hosts[**other].up.is_empty();
+    assert_eq!(others.iter().filter(up).count(), 1);
+    assert_eq!(world.hosts[ours].endpoint.half_open(), 0);
+}

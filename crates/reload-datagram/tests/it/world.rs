@@ -96,6 +96,12 @@ impl World {
         self.add(credentials, IpAddr::from([192, 0, 2, number + 1]), None, change)
     }
 
+    /// A host at this address.
+    pub(crate) fn host_at(&mut self, ip: IpAddr) -> usize {
+        let credentials = self.overlay.node();
+        self.add(credentials, ip, None, |_| {})
+    }
+
     /// A host alone behind a NAT.
     pub(crate) fn home(&mut self, kind: Kind, stun: &[SocketAddr]) -> usize {
         let stun = stun.to_vec();
