@@ -4,9 +4,7 @@
 //! A connection is no link of the overlay: it carries no RELOAD message and stands in no table. Once
 //! up it belongs to the driver.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use reload_identity::VerifiedCertificate;
@@ -16,8 +14,8 @@ use reload_wire::{
     AppAttachReqAns, Decode, Destination, Encode, ErrorCode, IceCandidate, MessageCode, NodeId, Now,
 };
 
+use crate::applications::{AppAttach, Connection, Own, Side};
 use crate::candidates::{FORMING, Family, GRACE, Offered, Refused, Terms};
-use crate::deliver::Caller;
 use crate::originate::{Answer, Ending};
 use crate::timer::Timer;
 use crate::transactions::Purpose;
@@ -26,137 +24,8 @@ use crate::{
     Response, Way,
 };
 
-/// What this node does with an AppAttach of others for an application.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// Form the connection: [`crate::Event::Pipe`].
-    Connect,
-    /// Let the application answer, and form no connection: [`crate::Event::Asked`].
-    Ask,
-}
-
-/// Names an AppAttach that the application answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AskingId(pub u64);
-
-/// The answer of an application to an AppAttach.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApplicationAnswer {
-    /// Goes into the field of this name.
-    pub ufrag: Bytes,
-    /// Goes into the field of this name.
-    pub password: Bytes,
-    /// Where the other side finds what it asked for.
-    pub candidates: Vec<IceCandidate>,
-}
-
-impl std::fmt::Debug for ApplicationAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { ufrag, password: _, candidates } = self;
-        let mut debug = f.debug_struct("ApplicationAnswer");
-        debug.field("ufrag", ufrag).field("candidates", candidates).finish_non_exhaustive()
-    }
-}
-
-/// A request of the application here for a connection.
-#[derive(Debug)]
-pub(crate) struct Own {
-    id: RequestId,
-    application: u16,
-    started: Instant,
-    /// Hops of the answer.
-    hops: u8,
-}
-
-/// One AppAttach under way, by the name of the link it is to give.
-#[derive(Debug)]
-pub(crate) enum AppAttach {
-    /// Ours: our candidates are looked up.
-    Gathering { to: Vec<Destination>, own: Own, terms: Terms },
-    /// Ours: sent and not answered. Without ICE the other side may dial before its answer is here.
-    Asked { to: Vec<Destination>, own: Own, early: Option<Arc<VerifiedCertificate>> },
-    /// Ours: given up in favour of theirs, which has not come yet. The error is what it ends with.
-    Yielding { node: NodeId, own: Own, error: RequestError },
-    /// Theirs: our candidates are looked up for the answer. It takes the place of ours, if any.
-    Answering { caller: Box<Caller>, application: u16, way: Way, terms: Terms, own: Option<Own> },
-    /// Answered: the connection is being formed.
-    Forming(Connection),
-}
-
-/// A connection that is being formed.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) node: NodeId,
-    pub(crate) application: u16,
-    /// The request of ours that it fulfils.
-    pub(crate) own: Option<Own>,
-    /// Who sent the AppAttach.
-    pub(crate) from: Side,
-}
-
-/// One of the two nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    Here,
-    There,
-}
-
-/// What applications offer and ask for. Each AppAttach ends by its timer or its transaction.
-#[derive(Debug, Default)]
-pub(crate) struct Applications {
-    pub(crate) offers: BTreeMap<u16, Offer>,
-    pub(crate) open: BTreeMap<LinkId, AppAttach>,
-    /// Those that the application answers itself.
-    pub(crate) asked: BTreeMap<AskingId, (Box<Caller>, u16)>,
-}
-
 /// AppAttaches under way at a time before the application here may start no more.
 const OWN: usize = 64;
-
-impl Applications {
-    /// Our AppAttach to this node for this application that is not answered yet.
-    pub(crate) fn asked_by_us(&self, node: &NodeId, application: u16) -> Option<LinkId> {
-        self.find(|attach| match attach {
-            AppAttach::Asked { to, own, .. } => {
-                own.application == application && to.last() == Some(&Destination::Node(*node))
-            }
-            _ => false,
-        })
-    }
-
-    /// Ours that was given up in favour of that of this node.
-    pub(crate) fn yielding(&self, of: &NodeId, application: u16) -> Option<LinkId> {
-        self.find(|attach| match attach {
-            AppAttach::Yielding { node, own, .. } => own.application == application && node == of,
-            _ => false,
-        })
-    }
-
-    /// A connection with this node that is being formed, asked for by that side.
-    pub(crate) fn forming(&self, with: &NodeId, application: u16, side: Side) -> Option<LinkId> {
-        self.find(|attach| match attach {
-            AppAttach::Forming(Connection { node, application: its, from, .. }) => {
-                node == with && *its == application && *from == side
-            }
-            _ => false,
-        })
-    }
-
-    fn find(&self, wanted: impl Fn(&AppAttach) -> bool) -> Option<LinkId> {
-        self.open.iter().find(|(_, attach)| wanted(attach)).map(|(link, _)| *link)
-    }
-
-    /// The request of ours that waits under this name; the entry is taken out.
-    pub(crate) fn take_own(&mut self, link: LinkId) -> Option<Own> {
-        match self.open.remove(&link)? {
-            AppAttach::Asked { own, .. } | AppAttach::Yielding { own, .. } => Some(own),
-            other => {
-                self.open.insert(link, other);
-                None
-            }
-        }
-    }
-}
 
 impl<T: Topology, S: Store> Node<T, S> {
     /// The application wants a connection.

@@ -8,9 +8,9 @@ use reload_storage::Store;
 use reload_topology::Topology;
 use reload_wire::{AppAttachReqAns, Decode, ErrorCode, IceCandidate, MessageCode, NodeId, Now};
 
-use crate::app_attach::{
+use crate::app_attach::{app_attach_body, not_connected};
+use crate::applications::{
     AppAttach, ApplicationAnswer, Applications, AskingId, Connection, Offer, Own, Side,
-    app_attach_body, not_connected,
 };
 use crate::candidates::{FORMING, Family, Offered, Refused, Terms};
 use crate::deliver::Caller;

@@ -14,7 +14,7 @@ use reload_wire::{Dialect, NodeId, Now, ResourceId, TransactionId};
 
 use crate::acknowledge::Acknowledgements;
 use crate::answers::Answers;
-use crate::app_attach::Applications;
+use crate::applications::Applications;
 use crate::attach::Attaches;
 use crate::bootstrap::Bootstrap;
 use crate::configure::{DEFAULT_TTL, Exchanges};
