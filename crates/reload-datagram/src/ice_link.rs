@@ -247,7 +247,8 @@ impl Link {
                 shared.tell(self.id, LinkEvent::Candidates(candidates));
             }
             IceEvent::Selected(pair) => self.on_selected(now, shared, pair),
-            IceEvent::ConsentLost => self.lose_consent(now, shared),
+            // The session is over: a path that comes back later is a matter of another Attach.
+            IceEvent::ConsentLost => self.lose(now, shared, "the other side answers no checks"),
             IceEvent::Failed { tried } if self.is_up() => self.lose(now, shared, &failed(tried)),
             IceEvent::Failed { tried } => self.end(shared, failed(tried), Vec::new()),
         }
@@ -259,7 +260,6 @@ impl Link {
         let before = ice.selected.replace(pair);
         let controlling = ice.controlling;
         self.listen_to(shared, pair.remote);
-        self.regain_consent(shared);
         if before.is_some_and(|before| before != pair) && self.is_up() {
             self.moves += 1;
             self.offer_as_stun_server(now, shared);

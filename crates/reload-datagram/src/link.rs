@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use reload_link::DtlsRole;
@@ -46,14 +46,9 @@ pub(crate) struct Link {
     pub(crate) up_at: Option<Instant>,
     /// No ACKs come (section 6.6.3.1).
     pub(crate) silent: bool,
-    /// Our checks are not answered any more (RFC 7675), since then.
-    pub(crate) consent_lost: Option<Instant>,
     pub(crate) moves: u32,
     pub(crate) gone: bool,
 }
-
-/// How long a link without consent is kept for its path to come back: as for one without ACKs (E58).
-const CONSENT_GRACE: Duration = reload_link::DEAD_AFTER;
 
 impl Link {
     pub(crate) fn new(id: LinkId, purpose: LinkPurpose, socket: SocketId, path: Path) -> Self {
@@ -68,7 +63,6 @@ impl Link {
             addresses: VecDeque::new(),
             up_at: None,
             silent: false,
-            consent_lost: None,
             moves: 0,
             gone: false,
         }
@@ -79,7 +73,7 @@ impl Link {
     }
 
     pub(crate) fn is_failing(&self) -> bool {
-        self.silent || self.consent_lost.is_some()
+        self.silent
     }
 
     /// A handshake in which we wait for, or have got, a ClientHello.
@@ -156,9 +150,6 @@ impl Link {
         if !self.is_up() && self.deadline.is_some_and(|at| at <= now.mono) {
             let reason = self.too_late();
             self.end(shared, reason, Vec::new());
-        }
-        if self.consent_lost.is_some_and(|since| since + CONSENT_GRACE <= now.mono) {
-            self.lose(now, shared, "the other side does not answer checks any more");
         }
         self.next_address_if_due(now, shared);
         self.settle(now, shared);
@@ -285,9 +276,8 @@ impl Link {
             Path::Opening(_) | Path::Listening | Path::Waiting | Path::Direct(_) => None,
         };
         let association = self.association.as_ref().and_then(Association::next_timeout);
-        let consent = self.consent_lost.map(|since| since + CONSENT_GRACE);
         let deadline = self.deadline.filter(|_| !self.is_up());
-        [path, association, consent, deadline].into_iter().flatten().min()
+        [path, association, deadline].into_iter().flatten().min()
     }
 
     fn too_late(&self) -> String {

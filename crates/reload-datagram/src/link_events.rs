@@ -1,5 +1,4 @@
-//! What happens to a link: its association is up, has something for the node, fails or ends; the consent of
-//! the other side (RFC 7675) is lost or comes back.
+//! What happens to a link: its association is up, has something for the node, fails or ends.
 
 use std::sync::Arc;
 
@@ -68,9 +67,6 @@ impl Link {
             }
             FrameEvent::Restored => {
                 self.silent = false;
-                if self.consent_lost.is_some() {
-                    return;
-                }
                 LinkEvent::Restored
             }
             // The association ends itself then.
@@ -86,23 +82,6 @@ impl Link {
             Path::Ice(_) => self.on_no_ice_handshake(now, shared, reason),
             Path::Opening(_) | Path::Listening | Path::Waiting => {
                 self.end(shared, reason, Vec::new());
-            }
-        }
-    }
-
-    /// The consent came back, or a new path has it.
-    pub(crate) fn regain_consent(&mut self, shared: &mut Shared) {
-        if self.consent_lost.take().is_some() && !self.silent && self.is_up() {
-            shared.tell(self.id, LinkEvent::Restored);
-        }
-    }
-
-    /// Our checks are not answered: what has no ACK goes another way.
-    pub(crate) fn lose_consent(&mut self, now: Now, shared: &mut Shared) {
-        if self.consent_lost.is_none() {
-            self.consent_lost = Some(now.mono);
-            if self.is_up() && !self.silent {
-                shared.tell(self.id, LinkEvent::Failing { unacknowledged: Vec::new() });
             }
         }
     }
