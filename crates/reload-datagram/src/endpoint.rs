@@ -201,13 +201,7 @@ impl Endpoint {
                 let progress = self.half_opens.handle_timeout(now, &mut self.shared, id);
                 self.on_progress(now, progress);
             }
-            Timer::Relays => {
-                if let Some(relays) = &mut self.shared.relays {
-                    relays.handle_timeout(now.mono);
-                }
-                self.shared.pump_relays(now);
-                self.tell_relayed(now);
-            }
+            Timer::Relays => self.on_relays_due(now),
             Timer::StunServers => {
                 self.shared.stun_servers.handle_timeout(now.mono);
                 self.shared.pump_stun_servers(now);

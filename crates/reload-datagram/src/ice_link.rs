@@ -227,6 +227,14 @@ impl Link {
         }
     }
 
+    /// Whether it goes through a relay of ours, or may come to.
+    pub(crate) fn may_be_relayed(&self) -> bool {
+        match &self.path {
+            Path::Ice(ice) => !self.is_up() || ice.selected.is_some_and(|pair| !is_direct(&pair)),
+            Path::Opening(_) | Path::Listening | Path::Waiting | Path::Direct(_) => false,
+        }
+    }
+
     /// The other end, as far as it is known.
     pub(crate) fn remote(&self) -> Option<SocketAddr> {
         match &self.path {

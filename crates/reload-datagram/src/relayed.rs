@@ -2,6 +2,7 @@
 //! allocation a server for all links, as a server knows a client by its address (RFC 8656 section 5).
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reload_ice::{IceTransmit, Relayed, Relays, TurnLogin};
 use reload_wire::Now;
@@ -29,6 +30,7 @@ impl Shared {
 
     /// Asks the TURN servers for the overlay socket, those that were not asked yet.
     pub(crate) fn allocate(&mut self, now: Now) {
+        self.relays_wanted = Some(now.mono);
         let relays = self.relays.get_or_insert_with(|| Relays::new(now.mono));
         let addresses = self.sockets.addresses(SocketId::OVERLAY);
         for login in &self.settings.turn_servers {
@@ -58,6 +60,15 @@ impl Shared {
             }
         }
         self.pump_relays(now);
+    }
+
+    /// Gives all back that nobody has used for a while; the next gathering asks again.
+    fn release_idle(&mut self, now: Now) {
+        let idle = self.relays_wanted.is_some_and(|at| at + IDLE <= now.mono);
+        if let Some(relays) = self.relays.as_mut().filter(|_| idle) {
+            self.relays_wanted = None;
+            relays.release(now.mono, None);
+        }
     }
 
     pub(crate) fn pump_relays(&mut self, now: Now) {
@@ -104,6 +115,20 @@ impl Endpoint {
         true
     }
 
+    /// Does for the relays what is due.
+    pub(crate) fn on_relays_due(&mut self, now: Now) {
+        if self.links.values().any(|link| link.socket == SocketId::OVERLAY && link.may_be_relayed())
+        {
+            self.shared.relays_wanted = Some(now.mono);
+        }
+        self.shared.release_idle(now);
+        if let Some(relays) = &mut self.shared.relays {
+            relays.handle_timeout(now.mono);
+        }
+        self.shared.pump_relays(now);
+        self.tell_relayed(now);
+    }
+
     /// Tells all links that wait for them, or use them, which relayed addresses there are.
     pub(crate) fn tell_relayed(&mut self, now: Now) {
         let relayed = self.shared.relayed();
@@ -117,6 +142,9 @@ impl Endpoint {
         }
     }
 }
+
+/// How long an allocation is kept that no link has use for: attaching comes in bursts.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Loopback reaches loopback only.
 fn reaches(base: SocketAddr, login: &TurnLogin) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) stun_servers: StunServers,
     /// The allocations of the overlay socket; made with the first gathering that knows a TURN server.
     pub(crate) relays: Option<Relays>,
+    /// When a link last had use for them.
+    pub(crate) relays_wanted: Option<Instant>,
     pub(crate) counters: EndpointCounters,
     /// Links that came up over a pair: older associations of the pair have to go (RFC 6347 4.2.8).
     pub(crate) claims: Vec<(Pair, LinkId)>,
@@ -57,6 +60,7 @@ impl Shared {
             routes: Routes::default(),
             timers: Timers::default(),
             relays: None,
+            relays_wanted: None,
             counters: EndpointCounters::default(),
             claims: Vec::new(),
             gone: Vec::new(),

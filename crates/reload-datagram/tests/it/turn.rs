@@ -163,3 +163,19 @@ fn a_server_that_is_no_longer_ours_gets_its_allocation_back() {
     world.run(5 * SECOND);
     assert_eq!(world.turn.as_ref().unwrap().service.allocations(), 0);
 }
+
+#[test]
+fn an_allocation_that_no_link_needs_is_given_back_and_taken_again_for_the_next() {
+    let mut world = World::new(64);
+    let turn = Turn::new(world.now.mono);
+    let login = turn.login();
+    world.turn = Some(turn);
+    let hosts = [(); 3].map(|()| world.host_with(|it| it.turn_servers = vec![login.clone()]));
+    link(&mut world, [hosts[0], hosts[1]], 1, LinkPurpose::Overlay);
+    assert_eq!(world.turn.as_ref().unwrap().service.allocations(), 2);
+    world.run(200 * SECOND);
+    assert_eq!(world.turn.as_ref().unwrap().service.allocations(), 0, "they are linked directly");
+    let again = link(&mut world, [hosts[0], hosts[2]], 2, LinkPurpose::Overlay);
+    let candidates = &world.hosts[hosts[0]].candidates[&again];
+    assert!(candidates.iter().any(|it| it.kind == CandType::Relay));
+}
