@@ -120,15 +120,10 @@ impl Peer {
         self.options = options.iter().map(|option| (*option).to_owned()).collect();
     }
 
-    /// Where it will listen on its machine; any free port without this.
+    /// It will listen on that port of all addresses of its machine, which may change; on any free port
+    /// of one address without this.
     pub fn set_port(&mut self, port: u16) {
-        self.address = Some(SocketAddr::new(self.site.address(), port));
-    }
-
-    /// The machine has another address now, which the next start is to know.
-    pub fn set_site(&mut self, site: Site) {
-        self.address = self.address.map(|address| SocketAddr::new(site.address(), address.port()));
-        self.site = site;
+        self.address = Some(SocketAddr::from(([0, 0, 0, 0], port)));
     }
 
     /// Starts and joins, with the Node-ID of its certificate.

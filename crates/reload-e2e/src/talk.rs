@@ -5,11 +5,15 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::wait;
+
+/// How long a look for a line waits for the next.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The command under way. It is killed when this is dropped.
 #[derive(Debug)]
@@ -68,17 +72,21 @@ impl Talk {
     /// Waits until its standard error holds a text.
     ///
     /// # Errors
-    /// If it does not in time.
+    /// If it does not in time, or has ended without.
     pub fn logged(&mut self, text: &str, limit: Duration) -> Result<()> {
-        crate::until(&format!("it says {text:?}"), limit, || {
-            if let Some(status) = self.child.try_wait()? {
-                // It may have said it before.
-                ensure!(self.log_text().contains(text), "it has ended with {status}");
-            }
+        let begin = Instant::now();
+        loop {
+            let ended = self.child.try_wait()?;
             let said = self.log_text();
-            if said.contains(text) { Ok(()) } else { bail!("it says: {said}") }
-        })?;
-        Ok(())
+            if said.contains(text) {
+                return Ok(());
+            }
+            if let Some(status) = ended {
+                bail!("it has ended with {status}: {said}");
+            }
+            ensure!(begin.elapsed() < limit, "no {text:?} within {limit:?}: {said}");
+            sleep(PAUSE);
+        }
     }
 
     /// Closes its input; it must end with 0.

@@ -159,11 +159,11 @@ fn check_links(overlay: &Overlay) {
     let mut count = 0;
     for place in overlay.running() {
         for link in links(overlay.peer(place)) {
-            let (kind, resends) = (&link["type"], &link["resends"]);
+            let (kind, resends) = (&link["kind"], &link["frames_resent"]);
             assert_eq!(kind, "DTLS-UDP-SR", "{link}");
             count += 1;
             if place == 0 {
-                let (rtt, mtu) = (&link["rtt_ms"], &link["mtu"]);
+                let (rtt, mtu) = (&link["rtt_milliseconds"], &link["mtu"]);
                 say(&format!("a link of alice: rtt {rtt} ms, {resends} resends, mtu {mtu}"));
             }
         }

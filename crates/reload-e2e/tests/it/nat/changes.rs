@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use reload_e2e::netns::Nat;
-use reload_e2e::{Item, Site, items, read_all};
+use reload_e2e::{Item, items, read_all};
 
 use super::pairs::outage;
 use super::town::{Access, BOOTSTRAP, Citizen, Town};
@@ -20,11 +20,12 @@ const CALM: Duration = Duration::from_secs(90);
 /// Before the next change.
 const PACE: Duration = Duration::from_secs(2);
 
+/// All pairs get through without a relay, which is a matter of other tests.
 const CITIZENS: [Citizen; 4] = [
     Citizen::new("alice", Access::Public),
     Citizen::new("bob", Access::Behind(Nat::Symmetric)),
-    Citizen::new("carol", Access::Behind(Nat::PortRestricted)),
-    Citizen::new("dave", Access::Behind(Nat::AddressRestricted)),
+    Citizen::new("carol", Access::Behind(Nat::AddressRestricted)),
+    Citizen::new("dave", Access::Behind(Nat::FullCone)),
 ];
 
 #[test]
@@ -53,8 +54,6 @@ fn a_nat_that_forgets_and_a_peer_that_moves_cost_ten_seconds_and_no_value() {
         let address = Ipv4Addr::new(192, 168, 1, 7);
         town.streets.machines[place].move_to(address).unwrap();
         town.follow(place, address);
-        let site = Site::from(&town.streets.machines[place]);
-        town.overlay.peer_mut(place).set_site(site);
         let what = format!("{} has another address", CITIZENS[place].name);
         after_change(&mut town, &items, place, &what);
     }

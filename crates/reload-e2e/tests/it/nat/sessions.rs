@@ -168,9 +168,8 @@ fn serve(stun: &UdpSocket, over: &AtomicBool) {
 fn all_pairs(streets: &Streets, stun: SocketAddr, coturn: &Coturn) {
     let count = CITIZENS.len();
     let mut wrong = Vec::new();
-    for from in 0..count {
-        for to in (0..count).filter(|to| *to != from) {
-            let (one, other) = (CITIZENS[from], CITIZENS[to]);
+    for (from, one) in CITIZENS.iter().enumerate() {
+        for (to, other) in CITIZENS.iter().enumerate().filter(|(to, _)| *to != from) {
             let names =
                 format!("{} ({}) - {} ({})", one.name, one.access, other.name, other.access);
             let hosts = [&streets.machines[from], &streets.machines[to]];
