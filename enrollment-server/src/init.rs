@@ -18,6 +18,8 @@ use crate::{Accounts, PasswordCost, clock, document, url, web_certificate};
 
 /// Setting: whether the enrollment URL was given, so that the bound address does not replace it.
 pub(crate) const URL_GIVEN: &str = "url_given";
+/// TURN servers of an overlay with ICE: one peer in so many serves (section 11.1), the default.
+const TURN_DENSITY: u8 = 1;
 /// How long the first configuration is valid, in days; each later one is renewed for as long.
 pub(crate) const DOCUMENT_DAYS: u32 = 365;
 
@@ -34,6 +36,8 @@ pub struct InitOptions {
     pub hosts: Vec<String>,
     /// An unsigned overlay document to take every other element from.
     pub from: Option<Vec<u8>>,
+    /// Whether links are formed with ICE, so that nodes behind NATs can take part (section 6.5.1).
+    pub ice: bool,
     /// How long authority, HTTPS certificate and signer are valid, in days.
     pub days: u32,
     /// Work of a password hash.
@@ -50,6 +54,7 @@ impl InitOptions {
             bootstrap: Vec::new(),
             hosts: Vec::new(),
             from: None,
+            ice: false,
             days: 3650,
             password_cost: PasswordCost::Standard,
         }
@@ -86,6 +91,10 @@ fn settings(options: &InitOptions) -> Result<ConfigurationBuilder> {
         Some(from) => settings_from(from, &options.overlay)?,
         None => ConfigurationBuilder::new_overlay(&options.overlay),
     };
+    if options.ice {
+        settings.no_ice = false;
+        settings.turn_density = TURN_DENSITY;
+    }
     document::add(&mut settings.bootstrap_nodes, &options.bootstrap);
     if let Some(url) = &options.url {
         settings.enrollment_servers = vec![url::checked(url)?];

@@ -28,6 +28,7 @@ mod link;
 mod listener;
 mod pipe;
 mod tls;
+mod turn;
 mod udp;
 
 pub use clock::now;
@@ -41,4 +42,7 @@ pub use handshake::{Authenticated, accept, dial};
 pub use https::{HttpsClient, HttpsError, HttpsResponse};
 pub use listener::{AcceptLimits, Accepted, AddressPlace, Gate, Listener, Refused};
 pub use pipe::{FIRST_PRIVATE_APPLICATION, Pipe, PipeError, PipeStream};
+pub use reload_datagram::{DatagramLinkStatus, EndpointCounters, LinkPhase};
+pub use reload_ice::TurnLogin;
 pub use tls::{Refusal, TlsIdentity, key_log, key_log_from};
+pub use turn::{TurnServer, TurnSettings, TurnStatus, is_public};

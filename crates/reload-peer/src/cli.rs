@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use reload_net::TurnLogin;
 use reload_node::ListCompression;
 
 /// A RELOAD overlay (RFC 6940) from the command line.
@@ -52,6 +53,10 @@ pub(crate) enum Command {
     Ring(HomeArgs),
     /// Show this node: neighbours, fingers, links, stored values, counters.
     Status(HomeArgs),
+    /// Show the links of this node: type, addresses, kinds of candidates, round trip, loss.
+    Links(HomeArgs),
+    /// Connect standard input and output with those of another node, through the overlay.
+    Pipe(PipeArgs),
     /// Show messages or frames field by field, with offsets; hex or binary.
     Inspect(InspectArgs),
     /// Look at, check, sign or make an overlay configuration document.
@@ -73,6 +78,9 @@ pub(crate) struct DemoArgs {
     /// How many peers.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(4..=64))]
     pub peers: u16,
+    /// Form links with ICE over UDP instead of TLS over TCP.
+    #[arg(long)]
+    pub ice: bool,
     /// End when everything was shown, instead of running until Ctrl-C.
     #[arg(long)]
     pub once: bool,
@@ -128,6 +136,15 @@ pub(crate) struct PeerArgs {
     /// Bootstrap peers to try before those of the configuration. May be repeated.
     #[arg(long, value_name = "ADDR:PORT")]
     pub bootstrap: Vec<SocketAddr>,
+    /// STUN server to ask for the address that others see. May be repeated.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub stun: Vec<SocketAddr>,
+    /// TURN server to be reached through where nothing else works. May be repeated.
+    #[arg(long, value_name = "USER:PASSWORD@ADDR:PORT", value_parser = turn_login)]
+    pub turn: Vec<TurnLogin>,
+    /// Use no UDP: no DTLS, no ICE, no pipes.
+    #[arg(long)]
+    pub no_udp: bool,
     /// Found the overlay if no bootstrap peer answers.
     #[arg(long)]
     pub first: bool,
@@ -313,6 +330,32 @@ pub(crate) struct LocateArgs {
     pub name: String,
 }
 
+/// `reload pipe`.
+#[derive(Debug, Args)]
+pub(crate) struct PipeArgs {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub home: HomeArgs,
+    /// The other node: its Node-ID, or the user name in its certificate.
+    #[arg(value_name = "NODE|NAME", required_unless_present = "listen")]
+    pub node: Option<String>,
+    /// Application-ID, the same on both sides: 61443 to 65534, which are for private use.
+    #[arg(long = "app", value_name = "N", value_parser = clap::value_parser!(u16).range(61443..=65534))]
+    pub application: u16,
+    /// Wait for a node that connects to this one. With NODE or NAME, only that one is let in.
+    #[arg(long)]
+    pub listen: bool,
+}
+
+/// `USER:PASSWORD@ADDR:PORT`; the password may hold an @ or a colon, the user name no colon.
+fn turn_login(text: &str) -> Result<TurnLogin, String> {
+    let wrong = || "USER:PASSWORD@ADDR:PORT is expected".to_owned();
+    let (login, server) = text.rsplit_once('@').ok_or_else(wrong)?;
+    let (username, password) = login.split_once(':').ok_or_else(wrong)?;
+    let server = server.parse().map_err(|_| wrong())?;
+    Ok(TurnLogin { server, username: username.to_owned(), password: password.to_owned() })
+}
+
 /// `reload inspect`.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -414,6 +457,25 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_turn_server_is_named_with_its_login() {
+        let login = turn_login("bob:se:cr@t@192.0.2.1:3478").unwrap();
+        assert_eq!((login.username.as_str(), login.password.as_str()), ("bob", "se:cr@t"));
+        assert_eq!(login.server, SocketAddr::from(([192, 0, 2, 1], 3478)));
+        for wrong in ["192.0.2.1:3478", "bob@192.0.2.1:3478", "bob:secret@here"] {
+            assert!(turn_login(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_needs_the_other_node_or_listens() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        assert!(parse("reload pipe --app 61443").is_err());
+        assert!(parse("reload pipe --app 61443 --listen").is_ok());
+        assert!(parse("reload pipe --app 61443 bob@a.org").is_ok());
+        assert!(parse("reload pipe --app 5060 bob@a.org").is_err(), "a stream is for private ids");
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub(super) struct InitArguments {
     /// An unsigned overlay document to take kinds, limits and all other elements from.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Form links with ICE over UDP, so that nodes behind NATs can take part.
+    #[arg(long)]
+    ice: bool,
     /// How long the authority, the HTTPS certificate and the configuration signer are valid.
     #[arg(long, value_name = "DAYS", default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..=36500))]
     days: u32,
@@ -71,6 +74,7 @@ impl TryFrom<InitArguments> for InitOptions {
             bootstrap: arguments.bootstrap,
             hosts: arguments.host,
             from: read(arguments.from)?,
+            ice: arguments.ice,
             days: arguments.days,
             ..Self::new(arguments.overlay)
         })

@@ -5,5 +5,5 @@ mod hosts;
 mod socket;
 mod sockets;
 
-pub(crate) use socket::Socket;
-pub(crate) use sockets::{Arrival, Sockets};
+pub(crate) use socket::{Buffers, Datagram, Socket};
+pub(crate) use sockets::{Arrival, Sockets, is_of_one_remote};

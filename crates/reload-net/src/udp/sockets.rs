@@ -147,7 +147,8 @@ async fn read(id: SocketId, socket: Arc<Socket>, arrivals: mpsc::Sender<Arrival>
     }
 }
 
-fn is_of_one_remote(error: &io::Error) -> bool {
+/// Whether an error of a socket concerns one of those we sent to, and not the socket.
+pub(crate) fn is_of_one_remote(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionRefused, ConnectionReset, HostUnreachable, Interrupted, NetworkUnreachable,
     };

@@ -3,7 +3,9 @@
 mod arguments;
 mod data;
 mod inspect;
+mod links;
 mod look;
+mod pipe;
 mod status;
 
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Route(arguments) => look::route(arguments, json).await,
         Command::Locate(arguments) => look::locate(arguments, json).await,
         Command::Ring(arguments) => look::ring(arguments, json).await,
+        Command::Links(arguments) => links::links(arguments, json).await,
+        Command::Pipe(arguments) => pipe::pipe(arguments, json).await,
         Command::Status(arguments) => status::status(arguments, json).await,
         Command::Inspect(arguments) => inspect::inspect(&arguments, json),
     }

@@ -1,11 +1,11 @@
 //! `status`: the picture of one node.
 
-use super::ask_and_show;
+use super::{ask_and_show, links};
 use crate::cli::HomeArgs;
 use crate::control::{Question, Reply, StatusReply};
 use crate::print;
 use crate::table::Table;
-use crate::units::{show_milliseconds, span};
+use crate::units::span;
 
 pub(super) async fn status(arguments: HomeArgs, json: bool) -> anyhow::Result<()> {
     let pick = |reply| if let Reply::Status(reply) = reply { Some(reply) } else { None };
@@ -21,7 +21,7 @@ fn page(status: &StatusReply) -> String {
         nodes("predecessors", &status.predecessors),
         nodes("successors", &status.successors),
         fingers(status),
-        links(status),
+        self::links(status),
         stored(status),
         counters(status),
     ]
@@ -70,20 +70,7 @@ fn fingers(status: &StatusReply) -> String {
 }
 
 fn links(status: &StatusReply) -> String {
-    let mut table = Table::new(&["node", "remote", "", "state", "type", "tls", ">rtt", ">age"]);
-    for link in &status.links {
-        table.row([
-            link.node.clone().unwrap_or_else(|| "?".to_owned()),
-            link.remote.clone().unwrap_or_else(|| "?".to_owned()),
-            link.direction.clone(),
-            link.state.clone(),
-            link.kind.clone(),
-            link.tls.clone().unwrap_or_else(|| "?".to_owned()),
-            link.rtt_milliseconds.map_or_else(|| "?".to_owned(), show_milliseconds),
-            link.age_seconds.map_or_else(|| "?".to_owned(), span),
-        ]);
-    }
-    format!("\nlinks ({})\n{}", status.links.len(), table.render(2))
+    format!("\nlinks ({})\n{}", status.links.len(), links::table(&status.links).render(2))
 }
 
 fn stored(status: &StatusReply) -> String {

@@ -5,17 +5,19 @@
 
 mod client;
 mod line;
+mod pipe;
 mod protocol;
 mod reply;
 mod server;
 mod socket;
 
-pub(crate) use client::call;
+pub(crate) use client::{call, open_pipe};
+pub(crate) use pipe::receive as receive_pipe;
 pub(crate) use protocol::{Answer, Asked, Failure, Place, Question, VERSION, Value, Which};
 pub(crate) use reply::{
-    FetchReply, FetchedEntry, FindEntry, FindReply, Finger, LinkEntry, LocateReply, Pong, Probed,
-    Reply, RingEntry, RingReply, RouteReply, RouteStep, StatEntry, StatReply, StatusReply,
-    StoreReply,
+    FetchReply, FetchedEntry, FindEntry, FindReply, Finger, LinkEntry, LinksReply, LocateReply,
+    PipeReply, Pong, Probed, Reply, RingEntry, RingReply, RouteReply, RouteStep, StatEntry,
+    StatReply, StatusReply, StoreReply,
 };
 pub(crate) use server::{Handler, Progress, serve};
 pub(crate) use socket::{ControlListener, SocketError, connect};

@@ -25,6 +25,8 @@ pub(crate) struct Asked {
 pub(crate) enum Question {
     /// The picture of the node.
     Status,
+    /// Its links.
+    Links,
     /// Every peer of the ring.
     Ring,
     /// Ping (section 6.5.3).
@@ -86,6 +88,16 @@ pub(crate) enum Question {
         name: String,
         /// The kinds.
         kinds: Vec<String>,
+    },
+    /// A pipe with another node (section 6.5.2). After the end line the connection carries its bytes:
+    /// as they are to the daemon, in chunks from it (`pipe.rs`).
+    Pipe {
+        /// The other node: a Node-ID or a user name.
+        target: Option<String>,
+        /// The Application-ID.
+        application: u16,
+        /// Wait for the other node instead of connecting.
+        listen: bool,
     },
     /// Replace a value by one that does not exist (section 7.4.1.3).
     Remove {

@@ -10,6 +10,8 @@ use super::Value;
 #[allow(missing_docs, reason = "each is the reply to the question of its name")]
 pub(crate) enum Reply {
     Status(Box<StatusReply>),
+    Links(LinksReply),
+    Pipe(PipeReply),
     Ring(RingReply),
     Ping(Pong),
     Probe(Probed),
@@ -255,18 +257,56 @@ pub(crate) struct Finger {
     pub node: String,
 }
 
-/// One link.
+/// To `Links`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
+pub(crate) struct LinksReply {
+    /// This node.
+    pub this_node: String,
+    /// The addresses of this machine at which its UDP sockets are.
+    pub hosts: Vec<String>,
+    /// Every link, those of applications after those of the overlay.
+    pub links: Vec<LinkEntry>,
+}
+
+/// To `Pipe`: it is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PipeReply {
+    /// The node at the other end.
+    pub node: String,
+    /// The user name in its certificate.
+    pub user: Option<String>,
+    /// The Application-ID.
+    pub application: u16,
+}
+
+/// One link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it; the unit is in the name")]
 pub(crate) struct LinkEntry {
     pub node: Option<String>,
-    pub remote: Option<String>,
-    /// `TLS-TCP-FH-NO-ICE`.
+    pub user: Option<String>,
+    /// The Application-ID; none of a link of the overlay.
+    pub application: Option<u16>,
+    /// `TLS-TCP-FH-NO-ICE`, `DTLS-UDP-SR` or `DTLS-UDP-SR-NO-ICE`.
     pub kind: String,
-    /// `in` or `out`.
+    /// `in` or `out`; with ICE there is no such thing.
     pub direction: String,
     pub state: String,
+    pub local: Option<String>,
+    pub remote: Option<String>,
+    /// With ICE: `host`, `srflx`, `relay` or `prflx`, of the chosen pair.
+    pub local_candidate: Option<String>,
+    pub remote_candidate: Option<String>,
+    /// The version of TLS, or the cipher suite of DTLS.
     pub tls: Option<String>,
     pub rtt_milliseconds: Option<f64>,
+    pub frames_sent: Option<u64>,
+    /// Of those, frames that no ACK came for; over datagrams only, as what follows.
+    pub frames_lost: Option<u64>,
+    pub frames_resent: Option<u64>,
+    /// Bytes that one datagram carries.
+    pub mtu: Option<usize>,
+    /// How often the path changed.
+    pub moves: Option<u32>,
     pub age_seconds: Option<u64>,
 }

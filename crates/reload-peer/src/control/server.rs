@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, BufReader};
+use reload_net::PipeStream;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::line::read_line;
+use super::pipe;
 use super::{Answer, Asked, ControlListener, Failure, Question, Reply, VERSION};
 
 /// Commands served at once; further ones wait in the system's queue.
@@ -27,6 +29,16 @@ pub(crate) trait Handler: Send + Sync + 'static {
         question: Question,
         progress: Progress,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send;
+
+    /// The pipe that a question asks for, and what is said of it.
+    fn pipe(
+        &self,
+        question: Question,
+        progress: Progress,
+    ) -> impl Future<Output = Result<(Reply, PipeStream), Failure>> + Send {
+        let _ = (question, progress);
+        async { Err(Failure::new("there are no pipes here")) }
+    }
 }
 
 /// Where a handler says what it is doing.
@@ -82,6 +94,9 @@ async fn serve_one(stream: UnixStream, handler: &impl Handler) -> std::io::Resul
         Err(_) => Err(Failure::new("no question came")),
     };
     let end = match question {
+        Ok(question @ Question::Pipe { .. }) => {
+            return serve_pipe(question, handler, &mut reader, &mut writer).await;
+        }
         Ok(question) => {
             // A command that goes away (Ctrl-C) ends its work here.
             tokio::select! {
@@ -109,22 +124,59 @@ fn read_question(line: &[u8]) -> Result<Question, Failure> {
         .map_err(|error| Failure::new(format!("no such question: {error}")))
 }
 
+/// Forms a pipe and carries its bytes until both directions have ended.
+async fn serve_pipe(
+    question: Question,
+    handler: &impl Handler,
+    reader: &mut (impl AsyncBufRead + Unpin),
+    writer: &mut (impl AsyncWriteExt + Unpin),
+) -> std::io::Result<()> {
+    let forming = with_progress(writer, |progress| handler.pipe(question, progress));
+    let formed = tokio::select! {
+        formed = forming => formed?,
+        // A command says nothing before its pipe is there: it has gone away.
+        _ = reader.fill_buf() => return Ok(()),
+    };
+    let (reply, stream) = match formed {
+        Ok(formed) => formed,
+        Err(failure) => return write_line(writer, &Answer::Failed(failure)).await,
+    };
+    write_line(writer, &Answer::Done { reply: Box::new(reply) }).await?;
+    let (mut theirs, mut ours) = tokio::io::split(stream);
+    let going = async {
+        // A broken pipe is told in the other direction.
+        if tokio::io::copy_buf(reader, &mut ours).await.is_ok() {
+            let _ = ours.shutdown().await;
+        }
+    };
+    tokio::join!(going, pipe::send(&mut theirs, writer)).1
+}
+
 async fn answer(
     question: Question,
     handler: &impl Handler,
     writer: &mut (impl AsyncWriteExt + Unpin),
 ) -> std::io::Result<Answer> {
+    let end = with_progress(writer, |progress| handler.answer(question, progress)).await?;
+    Ok(match end {
+        Ok(reply) => Answer::Done { reply: Box::new(reply) },
+        Err(failure) => Answer::Failed(failure),
+    })
+}
+
+/// Waits for the end of some work and tells meanwhile what it says.
+async fn with_progress<W: Future>(
+    writer: &mut (impl AsyncWriteExt + Unpin),
+    begin: impl FnOnce(Progress) -> W,
+) -> std::io::Result<W::Output> {
     let (sender, mut said) = mpsc::channel(PROGRESS_QUEUE);
-    let work = handler.answer(question, Progress(Some(sender)));
+    let work = begin(Progress(Some(sender)));
     tokio::pin!(work);
     loop {
         tokio::select! {
             biased;
             Some(text) = said.recv() => write_line(writer, &Answer::Progress { text }).await?,
-            end = &mut work => return Ok(match end {
-                Ok(reply) => Answer::Done { reply: Box::new(reply) },
-                Err(failure) => Answer::Failed(failure),
-            }),
+            end = &mut work => return Ok(end),
         }
     }
 }

@@ -10,7 +10,7 @@ mod usage;
 
 pub(crate) use events::note_event;
 pub(crate) use load::load;
-pub(crate) use start::{NodeOptions, start};
+pub(crate) use start::{NodeOptions, Protocols, start};
 pub(crate) use usage::keep_certificate_stored;
 
 use std::net::SocketAddr;
@@ -110,9 +110,10 @@ fn options(
     bootstrap.extend(&configuration.bootstrap_nodes);
     let mut seen = std::collections::BTreeSet::new();
     bootstrap.retain(|address| seen.insert(*address));
+    let protocols = protocols(arguments, configuration)?;
     let mut listen = arguments.listen.clone();
-    if listen.is_empty() && !arguments.client {
-        listen.push(SocketAddr::from(([127, 0, 0, 1], DEFAULT_PORT)));
+    if listen.is_empty() {
+        listen.extend(default_listen(arguments, configuration, &bootstrap));
     }
     if !arguments.first && bootstrap.iter().all(|address| listen.contains(address)) {
         bail!(
@@ -123,7 +124,10 @@ fn options(
     }
     Ok(NodeOptions {
         listen,
+        protocols,
         advertise: arguments.advertise,
+        stun: arguments.stun.clone(),
+        turn: arguments.turn.clone(),
         bootstrap,
         first: arguments.first,
         client: arguments.client,
@@ -132,6 +136,35 @@ fn options(
         requests_per_second: Some(arguments.requests_per_second),
         store: (!arguments.client).then(|| home.path(STORE)),
     })
+}
+
+/// What is spoken: a client that listens nowhere still needs UDP where links have ICE.
+fn protocols(arguments: &PeerArgs, configuration: &Configuration) -> anyhow::Result<Protocols> {
+    match (arguments.no_udp, configuration.no_ice) {
+        (true, false) => bail!(
+            "the links of the overlay {} have ICE, which needs UDP: run without --no-udp",
+            configuration.instance_name
+        ),
+        (true, true) => Ok(Protocols::TcpOnly),
+        (false, _) if arguments.client && arguments.listen.is_empty() => Ok(Protocols::UdpOnly),
+        (false, _) => Ok(Protocols::Both),
+    }
+}
+
+/// Where a peer listens that was told nothing; and from where such a client sends if links have ICE,
+/// from loopback if that is where the overlay is.
+fn default_listen(
+    arguments: &PeerArgs,
+    configuration: &Configuration,
+    bootstrap: &[SocketAddr],
+) -> Option<SocketAddr> {
+    let loopback = [127, 0, 0, 1];
+    if !arguments.client {
+        return Some(SocketAddr::from((loopback, DEFAULT_PORT)));
+    }
+    let here = bootstrap.iter().all(|address| address.ip().is_loopback());
+    let ip = if here { loopback } else { [0, 0, 0, 0] };
+    (!configuration.no_ice).then(|| SocketAddr::from((ip, 0)))
 }
 
 fn warn_of_key_log(arguments: &PeerArgs) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use reload_chord::{Chord, ChordConfig};
-use reload_net::{Bound, CryptoPool, Settings, TlsIdentity, key_log_from};
+use reload_net::{Bound, CryptoPool, Settings, TlsIdentity, TurnLogin, key_log_from};
 use reload_node::{Limits, ListCompression, Node, Role, Setup, Start};
 
 use super::load::Loaded;
@@ -19,8 +19,14 @@ use crate::units::now;
 pub(crate) struct NodeOptions {
     /// Where to listen.
     pub listen: Vec<SocketAddr>,
+    /// What is spoken there.
+    pub protocols: Protocols,
     /// What others are told to dial.
     pub advertise: Option<SocketAddr>,
+    /// STUN servers besides the bootstrap nodes.
+    pub stun: Vec<SocketAddr>,
+    /// TURN servers.
+    pub turn: Vec<TurnLogin>,
     /// Where to look for the overlay, in this order.
     pub bootstrap: Vec<SocketAddr>,
     /// Found the overlay if nobody answers.
@@ -35,6 +41,18 @@ pub(crate) struct NodeOptions {
     pub requests_per_second: Option<u32>,
     /// The directory of the stored values; they are kept in memory alone without one.
     pub store: Option<PathBuf>,
+}
+
+/// What is spoken at the addresses of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Protocols {
+    /// TLS over TCP, DTLS and ICE over UDP.
+    #[default]
+    Both,
+    /// TLS over TCP.
+    TcpOnly,
+    /// DTLS and ICE over UDP.
+    UdpOnly,
 }
 
 /// Binds and starts. The node is on its way into the overlay when this returns.
@@ -55,7 +73,11 @@ pub(crate) async fn start(
     let identity = TlsIdentity::new(&credentials, Arc::clone(&trust), key_log)?;
     let settings = Settings {
         listen: options.listen.clone(),
+        tcp: options.protocols != Protocols::UdpOnly,
+        udp: options.protocols != Protocols::TcpOnly,
         advertise: options.advertise.into_iter().collect(),
+        stun_servers: stun_servers(&configuration.configuration, &options),
+        turn_servers: options.turn.clone(),
         ..Settings::default()
     };
     let bound = Bound::new(settings, identity, pool).await?;
@@ -76,6 +98,18 @@ pub(crate) async fn start(
     let node = Node::new(now(), setup, chord, store);
     let handle = bound.run(node, Start { bootstrap, first: options.first });
     Ok(Running::new(handle, certificate, plain))
+}
+
+/// Where there is ICE the bootstrap nodes are the first to be asked (section 6.5.1.4).
+fn stun_servers(
+    configuration: &reload_config::Configuration,
+    options: &NodeOptions,
+) -> Vec<SocketAddr> {
+    let mut servers = options.stun.clone();
+    if !configuration.no_ice {
+        servers.extend(&options.bootstrap);
+    }
+    servers
 }
 
 fn chord(

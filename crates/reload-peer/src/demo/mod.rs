@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 use reload_net::CryptoPool;
 
 use crate::cli::DemoArgs;
-use crate::control::{Progress, RingReply};
-use crate::operations::ring;
+use crate::control::{LinkEntry, Progress, RingReply};
+use crate::operations::{links, ring};
 use crate::print;
 use crate::progress::ProgressLine;
 use crate::running::Running;
@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: DemoArgs, json: bool) -> anyhow::Result<()> {
     let mut stop = Stop::new()?;
     let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
     let story = async {
-        let mut demo = Demo::start(directory.path(), usize::from(arguments.peers), json).await?;
+        let mut demo = Demo::start(directory.path(), &arguments, json).await?;
         let result = demo.play().await;
         if result.is_ok() && !arguments.once {
             demo.invite()?;
@@ -68,15 +68,21 @@ struct Demo {
 }
 
 impl Demo {
-    async fn start(directory: &std::path::Path, count: usize, json: bool) -> anyhow::Result<Self> {
+    async fn start(
+        directory: &std::path::Path,
+        arguments: &DemoArgs,
+        json: bool,
+    ) -> anyhow::Result<Self> {
         let begin = Instant::now();
-        let enrollment = Enrollment::start(&directory.join("enrollment-server")).await?;
+        let (count, ice) = (usize::from(arguments.peers), arguments.ice);
+        let enrollment = Enrollment::start(&directory.join("enrollment-server"), ice).await?;
         let (peers, names) = (Vec::new(), BTreeMap::new());
         let mut demo = Self { enrollment, peers, names, begin, json };
         demo.say(&format!(
             "1  The enrollment server of the overlay {OVERLAY} serves at https://{}\n\n\
-             2  {count} peers enroll over HTTPS and join over TLS, each with a certificate of its own\n",
-            demo.enrollment.address
+             2  {count} peers enroll over HTTPS and join over {}, each with a certificate of its own\n",
+            demo.enrollment.address,
+            if ice { "DTLS with ICE (no TCP port)" } else { "TLS" }
         ))?;
         let pool = CryptoPool::for_this_machine()?;
         for number in 0..count {
@@ -98,6 +104,7 @@ impl Demo {
     async fn play(&mut self) -> anyhow::Result<()> {
         let before = self.settled_ring().await?;
         let items = values::plan(&self.writers(), VALUES);
+        let links = self.links().await?;
         let line = ProgressLine::start("storing values");
         let (stored, responsible) = traffic::store_all(&self.nodes(), &items).await;
         drop(line);
@@ -105,6 +112,7 @@ impl Demo {
             "\n3  The ring, and for how many of {VALUES} values each peer is responsible\n{}",
             report::ring(&before, &self.names, Some(&responsible))
         ))?;
+        self.say(&format!("\n   The links that are up\n{}", report::links(&links)))?;
         self.say(&format!(
             "\n4  {} values of three data models stored by all peers, each with two replicas\n",
             stored.latencies.len()
@@ -155,6 +163,15 @@ impl Demo {
         let mut killed: tokio::task::JoinSet<()> = dead.into_iter().map(Peer::kill).collect();
         while killed.join_next().await.is_some() {}
         Ok(victims)
+    }
+
+    /// Both ends of every link.
+    async fn links(&self) -> anyhow::Result<Vec<LinkEntry>> {
+        let mut all = Vec::new();
+        for peer in &self.peers {
+            all.extend(links(&peer.node).await?.links);
+        }
+        Ok(all)
     }
 
     fn conclude(&self, victims: &[String], phases: [(&str, &Measured); 3]) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::control::{ControlListener, serve};
-use crate::daemon::{NodeOptions, keep_certificate_stored, load, note_event, start};
+use crate::daemon::{NodeOptions, Protocols, keep_certificate_stored, load, note_event, start};
 use crate::enroll::{self, Account, Overlay, Password};
 use crate::home::Home;
 use crate::running::Running;
@@ -37,6 +37,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Enrollment {
     pub(super) address: SocketAddr,
     ca: Vec<u8>,
+    ice: bool,
     accounts: enrollment_server::Accounts,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<anyhow::Result<()>>,
@@ -44,16 +45,16 @@ pub(super) struct Enrollment {
 
 impl Enrollment {
     /// Makes CA, signer and configuration, and serves on a free port.
-    pub(super) async fn start(directory: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(directory: &Path, ice: bool) -> anyhow::Result<Self> {
         let home = enrollment_server::Home::new(directory);
-        let accounts = init(&home, InitOptions::new(OVERLAY)).await?;
+        let accounts = init(&home, InitOptions { ice, ..InitOptions::new(OVERLAY) }).await?;
         let server = Server::bind(&home, ServeOptions::default()).await?;
         let address = server.address();
         let ca = std::fs::read(directory.join("https-ca.pem")).context("no CA of the server")?;
         let (stop, stopped) = oneshot::channel();
         // An end without a word is a stop as well.
         let task = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Ok(Self { address, ca, accounts, stop: Some(stop), task })
+        Ok(Self { address, ca, ice, accounts, stop: Some(stop), task })
     }
 
     /// Stops serving.
@@ -107,6 +108,8 @@ impl Peer {
         let begin = Instant::now();
         let options = NodeOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            // As behind a NAT: whoever has ICE needs no TCP at all.
+            protocols: if enrollment.ice { Protocols::UdpOnly } else { Protocols::Both },
             first: bootstrap.is_empty(),
             bootstrap,
             ..NodeOptions::default()

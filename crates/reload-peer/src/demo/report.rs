@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::overlay::Peer;
 use super::traffic::Measured;
-use crate::control::RingReply;
+use crate::control::{LinkEntry, RingReply};
 use crate::table::Table;
 use crate::units::{milliseconds, show_milliseconds};
 
@@ -56,6 +56,25 @@ pub(super) fn joined(peer: &Peer, number: usize) -> String {
     let address = peer.address().map_or_else(|_| String::new(), |address| address.to_string());
     let node_id = peer.node.node_id().to_string();
     format!("     {:<8} {}  {:<16} {how}\n", peer.name, short(&node_id), address)
+}
+
+/// How many ends of links there are of each type.
+pub(super) fn links(links: &[LinkEntry]) -> String {
+    let mut types: BTreeMap<(&str, String), (usize, f64)> = BTreeMap::new();
+    for link in links.iter().filter(|link| link.state == "up") {
+        let pair = match (&link.local_candidate, &link.remote_candidate) {
+            (Some(local), Some(remote)) => format!("{local}-{remote}"),
+            _ => String::new(),
+        };
+        let (count, slowest) = types.entry((&link.kind, pair)).or_default();
+        *count += 1;
+        *slowest = link.rtt_milliseconds.unwrap_or(0.0).max(*slowest);
+    }
+    let mut table = Table::new(&["type", "candidates", ">ends", ">slowest round trip"]);
+    for ((kind, pair), (count, slowest)) in types {
+        table.row([kind.to_owned(), pair, count.to_string(), show_milliseconds(slowest)]);
+    }
+    table.render(5)
 }
 
 /// The table at the end.

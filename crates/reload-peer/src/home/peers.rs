@@ -18,7 +18,8 @@ pub(crate) fn parse_peers(text: &str) -> Vec<SocketAddr> {
 #[must_use]
 pub(crate) fn render_peers(peers: &[(NodeId, SocketAddr)], before: &str) -> String {
     let is_new = |line: &&str| {
-        let address = line.split_whitespace().next().and_then(|word| word.parse::<SocketAddr>().ok());
+        let address =
+            line.split_whitespace().next().and_then(|word| word.parse::<SocketAddr>().ok());
         address.is_some_and(|address| peers.iter().all(|(_, connected)| *connected != address))
     };
     let connected = peers.iter().map(|(node, address)| format!("{address} {node}\n"));

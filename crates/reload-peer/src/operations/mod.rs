@@ -3,25 +3,32 @@
 
 mod data;
 mod kinds;
+mod links;
 mod look;
+mod pipe;
 mod ring;
 mod status;
 mod store;
 
 pub(crate) use data::{fetch, find, stat};
 pub(crate) use kinds::title as kind_title;
+pub(crate) use links::links;
 pub(crate) use look::{locate, ping, probe, route};
 pub(crate) use ring::ring;
 pub(crate) use status::status;
 pub(crate) use store::{StoreOrder, remove, store};
 
-use crate::control::{Failure, Handler, Progress, Question, Reply};
+use reload_net::PipeStream;
+
+use crate::control::{Failure, Handler, PipeReply, Progress, Question, Reply};
 use crate::running::Running;
 
 impl Handler for Running {
     async fn answer(&self, question: Question, progress: Progress) -> Result<Reply, Failure> {
         match question {
             Question::Status => status(self).await.map(|status| Reply::Status(Box::new(status))),
+            Question::Links => links(self).await.map(Reply::Links),
+            Question::Pipe { .. } => Err(Failure::new("a pipe is no answer")),
             Question::Ring => ring(self, &progress).await.map(Reply::Ring),
             Question::Ping { target } => ping(self, &target).await.map(Reply::Ping),
             Question::Probe { target } => probe(self, &target).await.map(Reply::Probe),
@@ -42,5 +49,23 @@ impl Handler for Running {
                 remove(self, &name, &kind, place, &progress).await.map(Reply::Store)
             }
         }
+    }
+
+    async fn pipe(
+        &self,
+        question: Question,
+        progress: Progress,
+    ) -> Result<(Reply, PipeStream), Failure> {
+        let Question::Pipe { target, application, listen } = question else {
+            return Err(Failure::new("no pipe was asked for"));
+        };
+        let pipe = pipe::open(self, target.as_deref(), application, listen, &progress).await?;
+        let reply = PipeReply {
+            node: pipe.node().to_string(),
+            user: pipe.user().map(str::to_owned),
+            application,
+        };
+        let stream = pipe.into_stream().map_err(|error| Failure::new(error.to_string()))?;
+        Ok((Reply::Pipe(reply), stream))
     }
 }

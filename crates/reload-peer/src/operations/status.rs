@@ -2,26 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use reload_net::{LinkSnapshot, Refused, Snapshot};
-use reload_node::{Counters, LinkStatus, Status};
+use reload_net::{Refused, Snapshot};
+use reload_node::Counters;
 use reload_store::WriterStatus;
 use reload_topology::{Phase, View};
 use reload_wire::NodeId;
 
-use crate::control::{Failure, Finger, LinkEntry, StatusReply};
+use super::links::entries;
+use crate::control::{Failure, Finger, StatusReply};
 use crate::running::Running;
-use crate::units::milliseconds;
-
-/// The only link type so far (section 6.6.1).
-const LINK_TYPE: &str = "TLS-TCP-FH-NO-ICE";
 
 /// What `reload status` shows.
 ///
 /// # Errors
 /// The node has stopped.
 pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
-    let Snapshot { status, links, listening, connections_refused, datagrams, .. } =
-        node.snapshot().await?;
+    let snapshot = node.snapshot().await?;
+    let links = entries(&snapshot);
+    let Snapshot { status, listening, connections_refused, datagrams, .. } = snapshot;
     let half_open_refused =
         connections_refused.half_open + datagrams.map_or(0, |counters| counters.refused);
     let refused = Refused { half_open: half_open_refused, ..connections_refused };
@@ -44,7 +42,7 @@ pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
         successors: successors.iter().map(ToString::to_string).collect(),
         fingers: fingers.into_iter().map(finger).collect(),
         responsible: responsible.map(|range| (range.after.to_string(), range.through.to_string())),
-        links: link_entries(&status, &links),
+        links,
         transactions: status.transactions,
         resources: status.resources,
         values: status.values,
@@ -64,28 +62,6 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Peer => "peer",
         Phase::Client => "client",
         Phase::Leaving => "leaving",
-    }
-}
-
-/// The links of the node, with what its driver knows of them.
-fn link_entries(status: &Status, links: &[LinkSnapshot]) -> Vec<LinkEntry> {
-    let entry =
-        |known: &LinkStatus| link_entry(known, links.iter().find(|link| link.link == known.link));
-    status.links.iter().map(entry).collect()
-}
-
-fn link_entry(known: &LinkStatus, seen: Option<&LinkSnapshot>) -> LinkEntry {
-    // A link that is not up yet is one that this node dials or waits for.
-    let dialled = seen.map_or(!known.link.is_accepted(), |seen| seen.dialled);
-    LinkEntry {
-        node: known.node.map(|node| node.to_string()),
-        remote: seen.map(|seen| seen.remote).or(known.remote).map(|remote| remote.to_string()),
-        kind: LINK_TYPE.to_owned(),
-        direction: if dialled { "out" } else { "in" }.to_owned(),
-        state: known.state.to_owned(),
-        tls: seen.map(|seen| seen.protocol.to_owned()),
-        rtt_milliseconds: seen.and_then(|seen| seen.stats.rtt).map(milliseconds),
-        age_seconds: seen.map(|seen| seen.age.as_secs()),
     }
 }
 

@@ -9,5 +9,7 @@ mod configuration;
 mod discovery;
 mod enroll;
 mod inspect;
+mod links;
 mod peers;
+mod pipes;
 mod support;

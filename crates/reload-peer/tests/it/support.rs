@@ -29,19 +29,27 @@ impl Overlay {
         Self::start_with_hosts(Vec::new())
     }
 
+    /// Its links are formed with ICE.
+    pub(crate) fn start_with_ice() -> Self {
+        Self::start_with(InitOptions { ice: true, ..InitOptions::new(OVERLAY) })
+    }
+
     /// Its HTTPS certificate names this host too.
     pub(crate) fn start_with_host(host: &str) -> Self {
         Self::start_with_hosts(vec![host.to_owned()])
     }
 
     fn start_with_hosts(hosts: Vec<String>) -> Self {
+        Self::start_with(InitOptions { hosts, ..InitOptions::new(OVERLAY) })
+    }
+
+    fn start_with(options: InitOptions) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let home = enrollment_server::Home::new(directory.path().join("server"));
         let (accounts, url) = runtime.block_on(async {
             let cost = PasswordCost::InsecureForTests;
-            let options = InitOptions::new(OVERLAY);
-            let options = InitOptions { password_cost: cost, hosts, ..options };
+            let options = InitOptions { password_cost: cost, ..options };
             let accounts = init(&home, options).await.unwrap();
             let options = ServeOptions { password_cost: cost, ..ServeOptions::default() };
             let server = Server::bind(&home, options).await.unwrap();

@@ -1,0 +1,193 @@
+//! The TURN service on loopback: our own client, coturn's, and what it refuses.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use reload_ice::{Relays, TurnLogin};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn settings(listen: &str) -> TurnSettings {
+    TurnSettings::new(listen.parse().unwrap(), "overlay.example.org")
+}
+
+async fn server(settings: TurnSettings) -> TurnServer {
+    let server = TurnServer::start(settings).unwrap();
+    assert!(server.add_user("alice".to_owned(), "wonderland".to_owned(), HOUR).await);
+    server
+}
+
+/// A client: a socket and what it has at the server.
+struct Client {
+    socket: UdpSocket,
+    local: SocketAddr,
+    relays: Relays,
+}
+
+impl Client {
+    async fn new(server: &TurnServer, password: &str) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let local = socket.local_addr().unwrap();
+        let mut relays = Relays::new(Instant::now());
+        let (username, password) = ("alice".to_owned(), password.to_owned());
+        let login = TurnLogin { server: server.address(), username, password };
+        assert!(relays.allocate(Instant::now(), &login, local));
+        Self { socket, local, relays }
+    }
+
+    /// Plays until this is so; what peers sent meanwhile.
+    async fn until(&mut self, done: impl Fn(&Relays, &[Bytes]) -> bool) -> Vec<Bytes> {
+        let (mut buffer, mut got, end) = (vec![0; 2048], Vec::new(), Instant::now() + PATIENCE);
+        while !done(&self.relays, &got) {
+            assert!(Instant::now() < end, "it takes too long: {got:?}");
+            while let Some(it) = self.relays.poll_transmit() {
+                self.socket.send_to(&it.data, it.remote).await.unwrap();
+            }
+            let wait = Duration::from_millis(20);
+            if let Ok(Ok((size, from))) = timeout(wait, self.socket.recv_from(&mut buffer)).await {
+                let now = Instant::now();
+                let arrived = self.relays.handle_datagram(now, self.local, from, &buffer[..size]);
+                got.extend(arrived.map(|it| it.data));
+            }
+            self.relays.handle_timeout(Instant::now());
+        }
+        got
+    }
+
+    async fn relayed(&mut self) -> SocketAddr {
+        self.until(|relays, _| !relays.pending()).await;
+        self.relays.relayed()[0].address
+    }
+}
+
+// R6940-9-08
+#[tokio::test]
+async fn two_clients_reach_each_other_by_their_relayed_addresses() {
+    let server = server(settings("127.0.0.1:0")).await;
+    let mut one = Client::new(&server, "wonderland").await;
+    let mut two = Client::new(&server, "wonderland").await;
+    let (ours, theirs) = (one.relayed().await, two.relayed().await);
+    assert_eq!(ours.ip(), server.address().ip());
+    let now = Instant::now();
+    one.relays.send(now, ours, theirs, Bytes::from_static(b"too early"));
+    two.relays.send(now, theirs, ours, Bytes::from_static(b"permits it"));
+    let hello = Bytes::from_static(b"hello");
+    let end = Instant::now() + PATIENCE;
+    let mut got: Vec<Bytes> = Vec::new();
+    while !got.contains(&hello) {
+        assert!(Instant::now() < end);
+        one.relays.send(Instant::now(), ours, theirs, hello.clone());
+        let rounds = Instant::now() + Duration::from_millis(100);
+        one.until(|_, _| Instant::now() > rounds).await;
+        let rounds = Instant::now() + Duration::from_millis(100);
+        got.extend(two.until(|_, _| Instant::now() > rounds).await);
+    }
+    let status = server.status().await.unwrap();
+    assert_eq!((status.users, status.allocations), (1, 2));
+    assert!(status.bytes_to_peers >= 5 && status.bytes_to_clients >= 5, "{status:?}");
+}
+
+#[tokio::test]
+async fn allocations_that_are_given_back_close_their_sockets() {
+    let server = server(settings("127.0.0.1:0")).await;
+    let mut client = Client::new(&server, "wonderland").await;
+    let relayed = client.relayed().await;
+    assert!(UdpSocket::bind(relayed).await.is_err(), "it is open");
+    client.relays.release(Instant::now(), None);
+    client.until(|relays, _| relays.relayed().is_empty()).await;
+    let end = Instant::now() + PATIENCE;
+    while server.status().await.unwrap().allocations > 0 || UdpSocket::bind(relayed).await.is_err()
+    {
+        assert!(Instant::now() < end);
+        client.until(|_, _| true).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_allocated_without_a_login() {
+    let server = server(settings("127.0.0.1:0")).await;
+    let mut client = Client::new(&server, "guessed").await;
+    client.until(|relays, _| !relays.pending()).await;
+    assert!(client.relays.relayed().is_empty());
+    assert_eq!(server.status().await.unwrap().allocations, 0);
+}
+
+#[tokio::test]
+async fn it_tells_anybody_how_it_sees_them() {
+    let server = server(settings("127.0.0.1:0")).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let local = socket.local_addr().unwrap();
+    let now = Instant::now();
+    let mut stun = reload_ice::StunClient::new(now, local, server.address(), HOUR, [3; 32]);
+    stun.handle_timeout(now);
+    let question = stun.poll_transmit().unwrap();
+    socket.send_to(&question.data, question.remote).await.unwrap();
+    let mut buffer = [0; 512];
+    let (size, from) = timeout(PATIENCE, socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+    stun.handle_datagram(now, local, from, &buffer[..size]);
+    assert_eq!(stun.mapped(), Some(local));
+}
+
+#[tokio::test]
+async fn it_ends_with_its_last_handle() {
+    let server = server(settings("127.0.0.1:0")).await;
+    let address = server.address();
+    assert!(TurnServer::start(settings(&address.to_string())).is_err(), "the port is taken");
+    drop(server);
+    let end = Instant::now() + PATIENCE;
+    while UdpSocket::bind(address).await.is_err() {
+        assert!(Instant::now() < end);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// coturn's own client, two allocations that send to each other.
+#[tokio::test]
+async fn the_client_of_coturn_relays_through_it() {
+    let mut settings = settings("127.0.0.1:0");
+    settings.quotas.allocations_per_user = 8;
+    let server = server(settings).await;
+    let port = server.address().port().to_string();
+    let mut client = tokio::process::Command::new("turnutils_uclient");
+    client.args(["-c", "-y", "-m", "2", "-n", "20", "-l", "200", "-p", &port]);
+    client.args(["-u", "alice", "-w", "wonderland", "127.0.0.1"]).kill_on_drop(true);
+    let output = match timeout(Duration::from_secs(60), client.output()).await.unwrap() {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return, // no coturn here
+        Err(error) => panic!("{error}"),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = format!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Total lost packets 0"), "{said}");
+    let status = server.status().await.unwrap();
+    assert!(status.bytes_to_peers >= 2 * 20 * 200, "{status:?}");
+}
+
+// R6940-9-02
+#[test]
+fn private_and_local_addresses_are_not_public() {
+    let all = "10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 127.0.0.1 169.254.1.1 0.0.0.0 224.0.0.1 \
+               255.255.255.255 :: ::1 fe80::1 fd00::1 ff02::1 ::ffff:8.8.8.8";
+    for ip in all.split_whitespace() {
+        assert!(!is_public(ip.parse().unwrap()), "{ip}");
+    }
+    for ip in ["8.8.8.8", "198.51.100.1", "100.128.0.1", "172.32.0.1", "2001:db8::1"] {
+        assert!(is_public(ip.parse().unwrap()), "{ip}");
+    }
+}
+
+#[tokio::test]
+async fn it_relays_to_loopback_only_from_loopback_and_never_serves_at_any() {
+    let quotas = |at: &str| settings(at).quotas;
+    assert!(quotas("127.0.0.1:0").allow_loopback && !quotas("127.0.0.1:0").allow_private);
+    assert!(!quotas("198.51.100.1:0").allow_loopback && !quotas("198.51.100.1:0").allow_private);
+    assert!(!quotas("10.0.0.1:0").allow_loopback && quotas("10.0.0.1:0").allow_private);
+    assert!(TurnServer::start(settings("0.0.0.0:0")).is_err());
+}
