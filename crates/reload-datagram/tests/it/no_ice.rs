@@ -261,5 +261,38 @@ fn the_socket_of_one_link_takes_the_first_who_completes_and_sends_others_away() 
     assert!(world.hosts[ours].up.contains(&DIALLED));
     let up = |other: &&usize| !world.hosts[**other].up.is_empty();
     assert_eq!(others.iter().filter(up).count(), 1);
+    assert_eq!(others.iter().filter(|other| !world.hosts[**other].down.is_empty()).count(), 1);
     assert_eq!(world.hosts[ours].endpoint.half_open(), 0);
+}
+
+#[test]
+fn handshakes_end_with_the_socket_they_came_to() {
+    let mut world = World::new(14);
+    let (ours, theirs) = (world.host_with(|it| it.no_ice = true), world.host());
+    let (now, purpose) = (world.now, LinkPurpose::Application(61_443));
+    let gathering = Gathering { purpose, ice: None, own_socket: true };
+    world.hosts[ours].endpoint.gather(now, DIALLED, gathering);
+    world.hosts[ours].drain(now);
+    let address = world.hosts[ours].candidates[&DIALLED][0].addr_port.socket_addr().unwrap();
+    world.dial(theirs, DIALLED, &[address], None);
+    world.run(35 * MS); // hello, cookie, hello again
+    assert_eq!(world.hosts[ours].endpoint.half_open(), 1);
+    let now = world.now;
+    world.hosts[ours].endpoint.close(now, DIALLED);
+    world.hosts[ours].drain(now);
+    assert_eq!(world.hosts[ours].endpoint.half_open(), 0);
+    assert_eq!(world.hosts[ours].sockets.len(), 1);
+}
+
+#[test]
+fn what_a_peer_that_closes_did_not_take_is_handed_back() {
+    let mut world = World::new(15);
+    let (ours, theirs) = linked(&mut world);
+    let now = world.now;
+    world.hosts[theirs].endpoint.close(now, ACCEPTED);
+    world.hosts[theirs].drain(now);
+    world.hosts[ours].send(now, DIALLED, message(1));
+    world.run(SECOND);
+    assert!(world.hosts[ours].down.contains_key(&DIALLED));
+    assert_eq!(world.hosts[ours].unacknowledged, [message(1)]);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use reload_ice::{RelaySocket, TurnLogin, TurnOutput, TurnQuotas, TurnService};
 use reload_node::{LinkId, LinkPurpose};
-use reload_wire::CandType;
+use reload_wire::{CandType, IceCandidate};
 
 use crate::nat::Kind;
 use crate::world::{SECOND, World, message};
@@ -178,4 +178,21 @@ fn an_allocation_that_no_link_needs_is_given_back_and_taken_again_for_the_next()
     let again = link(&mut world, [hosts[0], hosts[2]], 2, LinkPurpose::Overlay);
     let candidates = &world.hosts[hosts[0]].candidates[&again];
     assert!(candidates.iter().any(|it| it.kind == CandType::Relay));
+}
+
+#[test]
+fn a_host_that_has_moved_allocates_from_where_it_is() {
+    let mut world = World::new(65);
+    let homes = homes(&mut world, 2);
+    link(&mut world, [homes[0], homes[1]], 1, LinkPurpose::Overlay);
+    let now = world.now;
+    let before = world.hosts[homes[0]].candidates[&LinkId::planned(1)].clone();
+    world.hosts[homes[0]].move_to(now, [10, 0, 0, 77].into());
+    world.run(SECOND);
+    let again = link(&mut world, [homes[0], homes[1]], 2, LinkPurpose::Overlay);
+    let relay = |of: &[IceCandidate]| {
+        of.iter().find(|it| it.kind == CandType::Relay).map(|it| it.addr_port.to_string())
+    };
+    let after = relay(&world.hosts[homes[0]].candidates[&again]);
+    assert!(after.is_some() && after != relay(&before), "{after:?}");
 }
