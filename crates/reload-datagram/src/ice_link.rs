@@ -192,9 +192,11 @@ impl Link {
         self.shake_hands(now, shared);
     }
 
-    /// Peers that are reached directly serve as STUN servers (section 6.5.1.4).
+    /// Peers that are reached directly serve as STUN servers (section 6.5.1.4). Without ICE there is nothing
+    /// to gather, and no STUN (section 6.6.6).
     pub(crate) fn offer_as_stun_server(&mut self, now: Now, shared: &mut Shared) {
-        if self.purpose != LinkPurpose::Overlay || self.socket != SocketId::OVERLAY {
+        let shared_socket = self.socket == SocketId::OVERLAY;
+        if self.purpose != LinkPurpose::Overlay || !shared_socket || shared.settings.no_ice {
             return;
         }
         let (local, remote, host) = match &self.path {

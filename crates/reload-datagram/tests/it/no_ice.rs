@@ -12,7 +12,7 @@ const ACCEPTED: LinkId = LinkId::accepted(0);
 
 /// Two hosts with a link that the first has dialled.
 pub(crate) fn linked(world: &mut World) -> (usize, usize) {
-    let (ours, theirs) = (world.host(), world.host());
+    let [ours, theirs] = [(); 2].map(|()| world.host_with(|it| it.no_ice = true));
     let (address, expected) = (world.hosts[theirs].address(), world.node_id(theirs));
     world.dial(ours, DIALLED, &[address], Some(expected));
     world.run_until(2 * SECOND, |world| {
@@ -33,6 +33,9 @@ fn a_dialled_link_comes_up_on_both_sides_and_carries_messages_without_stun() {
     world.run(SECOND);
     assert_eq!(world.hosts[theirs].messages[&ACCEPTED], [message(1)]);
     assert_eq!(world.hosts[ours].messages[&DIALLED], [message(2)]);
+    world.run(200 * SECOND);
+    let capture = world.capture.take().unwrap();
+    assert!(capture.iter().all(|(_, _, data)| data[0] >= 20), "busy or idle, no STUN");
     let status = &world.hosts[ours].endpoint.links(world.now)[0];
     assert_eq!(status.link_type, OverlayLinkType::DTLS_UDP_SR_NO_ICE);
     assert_eq!(status.node, Some(world.node_id(theirs)));
