@@ -1,7 +1,8 @@
 //! Usages of RELOAD: what applications store in the overlay, and how. No I/O: a usage gives out
 //! requests for the node of its daemon and takes their answers.
 //!
-//! So far there is the certificate store (section 8): [`CertificateStore`].
+//! There are the certificate store (section 8): [`CertificateStore`], and the TURN server usage
+//! (section 9): [`TurnOffering`] for a peer that relays, [`TurnSeeking`] for a node that needs one.
 //!
 //! ```no_run
 //! use reload_node::Reply;
@@ -23,5 +24,10 @@
 //! ```
 
 mod certificate_store;
+mod turn;
 
 pub use certificate_store::{CertificateStore, EntryId, EntryStatus, StoreState};
+pub use turn::{
+    LOGIN_LIFETIME, RecordId, SeekId, TURN_CREDENTIALS, TurnGrant, TurnOffering, TurnSeeking,
+    public_address,
+};
