@@ -167,7 +167,7 @@ fn candidates_of_both_families_or_none_at_all_are_refused() {
     assert_eq!(bench.refusal(way), ErrorCode::INCOMPATIBLE_WITH_OVERLAY);
 }
 
-// R6940-6.5.1.5-02, R6940-11.1-12
+// R6940-6.5.1.5-02, R6940-11.1-23
 #[test]
 fn an_overlay_with_ice_refuses_links_without_it_and_the_other_way_round() {
     let (mut bench, way) = with_way();
@@ -201,7 +201,7 @@ fn an_answer_of_the_other_family_fails_the_attach_and_the_application_hears_why(
     assert!(node == Some(peer.id) && reason.contains("this overlay uses ICE"), "{reason}");
 }
 
-// R6940-6.5.1.1-09, R6940-6.5.1.5-02
+// R6940-6.5.1.1-09, R6940-6.5.1.5-02, R6940-11.1-23
 #[test]
 fn what_this_node_says_is_of_the_family_of_its_overlay() {
     let (mut bench, way) = with_way();
