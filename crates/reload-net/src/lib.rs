@@ -43,6 +43,6 @@ pub use https::{HttpsClient, HttpsError, HttpsResponse};
 pub use listener::{AcceptLimits, Accepted, AddressPlace, Gate, Listener, Refused};
 pub use pipe::{FIRST_PRIVATE_APPLICATION, Pipe, PipeError, PipeStream};
 pub use reload_datagram::{DatagramLinkStatus, EndpointCounters, LinkPhase};
-pub use reload_ice::TurnLogin;
+pub use reload_ice::{TurnLogin, TurnQuotas};
 pub use tls::{Refusal, TlsIdentity, key_log, key_log_from};
-pub use turn::{TurnServer, TurnSettings, TurnStatus, is_public};
+pub use turn::{TurnServer, TurnSettings, TurnStatus};

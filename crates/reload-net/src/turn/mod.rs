@@ -117,17 +117,3 @@ fn is_private(ip: IpAddr) -> bool {
         IpAddr::V6(ip) => ip.is_unique_local(),
     }
 }
-
-/// Whether a peer at this address of its own may take itself for a TURN server (section 9): others
-/// reach it there from everywhere.
-#[must_use]
-pub fn is_public(ip: IpAddr) -> bool {
-    let special = match ip {
-        IpAddr::V4(ip) => {
-            let first = ip.octets()[0];
-            ip.is_link_local() || ip.is_multicast() || first == 0 || first >= 240
-        }
-        IpAddr::V6(ip) => ip.is_unicast_link_local() || ip.is_multicast() || ip.to_ipv4().is_some(),
-    };
-    !(special || ip.is_unspecified() || ip.is_loopback() || is_private(ip))
-}

@@ -40,14 +40,23 @@ impl Client {
         Self { socket, local, relays }
     }
 
+    /// Plays for a while; what peers sent meanwhile.
+    async fn play(&mut self) -> Vec<Bytes> {
+        let end = Instant::now() + Duration::from_millis(100);
+        self.until(|_, _| Instant::now() > end).await
+    }
+
     /// Plays until this is so; what peers sent meanwhile.
     async fn until(&mut self, done: impl Fn(&Relays, &[Bytes]) -> bool) -> Vec<Bytes> {
         let (mut buffer, mut got, end) = (vec![0; 2048], Vec::new(), Instant::now() + PATIENCE);
-        while !done(&self.relays, &got) {
-            assert!(Instant::now() < end, "it takes too long: {got:?}");
+        loop {
             while let Some(it) = self.relays.poll_transmit() {
                 self.socket.send_to(&it.data, it.remote).await.unwrap();
             }
+            if done(&self.relays, &got) {
+                return got;
+            }
+            assert!(Instant::now() < end, "it takes too long: {got:?}");
             let wait = Duration::from_millis(20);
             if let Ok(Ok((size, from))) = timeout(wait, self.socket.recv_from(&mut buffer)).await {
                 let now = Instant::now();
@@ -56,7 +65,6 @@ impl Client {
             }
             self.relays.handle_timeout(Instant::now());
         }
-        got
     }
 
     async fn relayed(&mut self) -> SocketAddr {
@@ -82,10 +90,8 @@ async fn two_clients_reach_each_other_by_their_relayed_addresses() {
     while !got.contains(&hello) {
         assert!(Instant::now() < end);
         one.relays.send(Instant::now(), ours, theirs, hello.clone());
-        let rounds = Instant::now() + Duration::from_millis(100);
-        one.until(|_, _| Instant::now() > rounds).await;
-        let rounds = Instant::now() + Duration::from_millis(100);
-        got.extend(two.until(|_, _| Instant::now() > rounds).await);
+        one.play().await;
+        got.extend(two.play().await);
     }
     let status = server.status().await.unwrap();
     assert_eq!((status.users, status.allocations), (1, 2));
@@ -99,13 +105,11 @@ async fn allocations_that_are_given_back_close_their_sockets() {
     let relayed = client.relayed().await;
     assert!(UdpSocket::bind(relayed).await.is_err(), "it is open");
     client.relays.release(Instant::now(), None);
-    client.until(|relays, _| relays.relayed().is_empty()).await;
     let end = Instant::now() + PATIENCE;
     while server.status().await.unwrap().allocations > 0 || UdpSocket::bind(relayed).await.is_err()
     {
-        assert!(Instant::now() < end);
-        client.until(|_, _| true).await;
-        tokio::task::yield_now().await;
+        assert!(Instant::now() < end, "{:?}", server.status().await);
+        client.play().await;
     }
 }
 
@@ -147,16 +151,25 @@ async fn it_ends_with_its_last_handle() {
     }
 }
 
-/// coturn's own client, two allocations that send to each other.
+/// coturn's own client, and a peer that sends everything back.
 #[tokio::test]
 async fn the_client_of_coturn_relays_through_it() {
     let mut settings = settings("127.0.0.1:0");
     settings.quotas.allocations_per_user = 8;
     let server = server(settings).await;
     let port = server.address().port().to_string();
+    let echo = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let peer = echo.local_addr().unwrap().port().to_string();
+    tokio::spawn(async move {
+        let mut buffer = [0; 2048];
+        while let Ok((size, from)) = echo.recv_from(&mut buffer).await {
+            echo.send_to(&buffer[..size], from).await.unwrap();
+        }
+    });
     let mut client = tokio::process::Command::new("turnutils_uclient");
-    client.args(["-c", "-y", "-m", "2", "-n", "20", "-l", "200", "-p", &port]);
-    client.args(["-u", "alice", "-w", "wonderland", "127.0.0.1"]).kill_on_drop(true);
+    client.args(["-c", "-s", "-m", "1", "-n", "20", "-l", "200", "-e", "127.0.0.1", "-r", &peer]);
+    client.args(["-p", &port, "-u", "alice", "-w", "wonderland", "127.0.0.1"]);
+    client.kill_on_drop(true);
     let output = match timeout(Duration::from_secs(60), client.output()).await.unwrap() {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return, // no coturn here
@@ -167,20 +180,7 @@ async fn the_client_of_coturn_relays_through_it() {
     assert!(output.status.success(), "{said}");
     assert!(said.contains("Total lost packets 0"), "{said}");
     let status = server.status().await.unwrap();
-    assert!(status.bytes_to_peers >= 2 * 20 * 200, "{status:?}");
-}
-
-// R6940-9-02
-#[test]
-fn private_and_local_addresses_are_not_public() {
-    let all = "10.0.0.1 172.16.0.1 192.168.1.1 100.64.0.1 127.0.0.1 169.254.1.1 0.0.0.0 224.0.0.1 \
-               255.255.255.255 :: ::1 fe80::1 fd00::1 ff02::1 ::ffff:8.8.8.8";
-    for ip in all.split_whitespace() {
-        assert!(!is_public(ip.parse().unwrap()), "{ip}");
-    }
-    for ip in ["8.8.8.8", "198.51.100.1", "100.128.0.1", "172.32.0.1", "2001:db8::1"] {
-        assert!(is_public(ip.parse().unwrap()), "{ip}");
-    }
+    assert!(status.bytes_to_peers >= 20 * 200, "{status:?}");
 }
 
 #[tokio::test]
