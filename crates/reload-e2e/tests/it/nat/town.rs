@@ -142,15 +142,6 @@ impl Town {
         self.overlay.peer_mut(place).start(&start).unwrap();
     }
 
-    /// Packets of strangers go to where the home is now.
-    pub(super) fn follow(&self, place: usize, address: Ipv4Addr) {
-        if let (Some(router), Access::Behind(nat)) =
-            (self.streets.routers[place].first(), self.citizens[place].access)
-        {
-            router.set_nat(nat, address).unwrap();
-        }
-    }
-
     /// Who relays at that address.
     pub(super) fn relay_name(&self, relay: IpAddr) -> String {
         if self.streets.coturn.as_ref().is_some_and(|coturn| coturn.address().ip() == relay) {
