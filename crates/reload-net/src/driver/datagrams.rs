@@ -4,7 +4,7 @@
 //! A round hands over a bounded number of datagrams. What the system does not take for sending is
 //! lost; a socket that breaks is opened again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, SendError, SocketId};
 use reload_identity::VerifiedCertificate;
 use reload_node::{Gathering, LinkEvent, LinkId, LinkPurpose, Plan};
-use reload_wire::Now;
+use reload_wire::{CandType, Now};
 
 use super::snapshot::DatagramLinkSnapshot;
 use crate::clock;
@@ -35,6 +35,10 @@ pub(super) struct Datagrams {
     deadline: Option<Instant>,
     /// Application-IDs of the links that carry no messages of RELOAD, from their gathering on.
     applications: BTreeMap<LinkId, u16>,
+    /// Links that have a socket of their own.
+    own_sockets: BTreeSet<LinkId>,
+    /// The addresses at which STUN servers saw the socket of the overlay links, last time.
+    reflexive: Vec<SocketAddr>,
     /// Links that are up.
     up: BTreeMap<LinkId, UpLink>,
 }
@@ -69,6 +73,8 @@ impl Datagrams {
             next_look: Instant::now(),
             deadline: None,
             applications: BTreeMap::new(),
+            own_sockets: BTreeSet::new(),
+            reflexive: Vec::new(),
             up: BTreeMap::new(),
         };
         datagrams.look(clock::now());
@@ -80,9 +86,17 @@ impl Datagrams {
         self.told.get(&SocketId::OVERLAY).map_or(&[], Vec::as_slice)
     }
 
+    /// Where others see the socket of the overlay links, if not at an address of this machine.
+    pub(super) fn reflexive(&self) -> Vec<SocketAddr> {
+        self.reflexive.clone()
+    }
+
     pub(super) fn gather(&mut self, now: Now, link: LinkId, gathering: Gathering) {
         if let LinkPurpose::Application(application) = gathering.purpose {
             self.applications.insert(link, application);
+        }
+        if gathering.own_socket {
+            self.own_sockets.insert(link);
         }
         self.endpoint.gather(now, link, gathering);
     }
@@ -102,6 +116,7 @@ impl Datagrams {
 
     fn forget(&mut self, link: LinkId) {
         self.applications.remove(&link);
+        self.own_sockets.remove(&link);
         self.up.remove(&link);
     }
 
@@ -216,6 +231,10 @@ impl Datagrams {
 
     fn note(&mut self, link: LinkId, event: &LinkEvent) {
         match event {
+            LinkEvent::Candidates(candidates) if !self.own_sockets.contains(&link) => {
+                let seen = candidates.iter().filter(|one| one.kind == CandType::Srflx);
+                self.reflexive = seen.filter_map(|one| one.addr_port.socket_addr()).collect();
+            }
             LinkEvent::Up { certificate, mtu, .. } => {
                 let (certificate, mtu) = (Arc::clone(certificate), mtu.unwrap_or(0));
                 self.up.insert(link, UpLink { certificate, mtu });

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use reload_ice::TurnLogin;
 use reload_node::{Busy, Event, Request, RequestError, Response};
 use reload_wire::{Destination, NodeId, Now};
 use thiserror::Error;
@@ -33,6 +34,7 @@ type Call<N> = Box<dyn FnOnce(&mut N, Now) + Send>;
 /// What a handle asks of its node.
 pub(crate) enum Command<N> {
     Request(Request, Waiting),
+    TurnServers(Vec<TurnLogin>),
     Offer(u16, oneshot::Sender<Result<PipeListener, OfferError>>),
     Snapshot(oneshot::Sender<Snapshot>),
     Call(Call<N>),
@@ -109,6 +111,14 @@ impl<N> NodeHandle<N> {
         let request = Request::AppAttach { to, application, connect: true };
         self.command(Command::Request(request, Waiting::Pipe(application, sender))).await?;
         pipe.await.map_err(|_| Stopped)?
+    }
+
+    /// The TURN servers through which others reach this node, instead of those that were used.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn set_turn_servers(&self, servers: Vec<TurnLogin>) -> Result<(), Stopped> {
+        self.command(Command::TurnServers(servers)).await
     }
 
     /// Offers an application to all nodes of the overlay, until the listener is dropped.

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use reload_ice::TurnLogin;
 use reload_node::{JobId, JobResult, LinkEvent, Start};
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
 
+use super::datagrams::Datagrams;
 use super::dialler::Dialled;
 use super::handle::Command;
 use super::pipes::{Gone, PipeInput};
@@ -155,6 +157,12 @@ impl<N: Driven> Driver<N> {
         }
     }
 
+    fn on_turn_servers(&mut self, servers: Vec<TurnLogin>) {
+        if let Some(datagrams) = &mut self.datagrams {
+            datagrams.endpoint.set_turn_servers(clock::now(), servers);
+        }
+    }
+
     fn on_arrival(&mut self, arrival: Arrival) {
         if let Some(datagrams) = &mut self.datagrams {
             datagrams.on_arrival(clock::now(), arrival);
@@ -167,6 +175,7 @@ impl<N: Driven> Driver<N> {
                 Ok(id) => drop(self.requests.insert(id, waiting)),
                 Err(busy) => waiting.fail(RequestFailure::Busy(busy)),
             },
+            Command::TurnServers(servers) => self.on_turn_servers(servers),
             Command::Offer(application, sender) => self.on_offer(application, sender),
             Command::Snapshot(sender) => self.on_snapshot(sender),
             Command::Call(call) => call(&mut self.node, clock::now()),
@@ -190,6 +199,7 @@ impl<N: Driven> Driver<N> {
                 .unwrap_or_default(),
             datagrams: self.datagrams.as_ref().map(|all| all.endpoint.counters()),
             datagrams_unsent: self.datagrams.as_ref().map_or(0, |all| all.sockets.unsent()),
+            reflexive: self.datagrams.as_ref().map(Datagrams::reflexive).unwrap_or_default(),
             hosts: self.datagrams.as_ref().map(|all| all.hosts().to_vec()).unwrap_or_default(),
             listening: self.listening.to_vec(),
             connections_refused: self.gate.refused(),

@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub datagrams: Option<EndpointCounters>,
     /// Datagrams that the system did not take.
     pub datagrams_unsent: u64,
+    /// The addresses at which STUN servers have seen its UDP socket, those of this machine left out.
+    pub reflexive: Vec<SocketAddr>,
     /// The addresses of this machine at which its UDP sockets are.
     pub hosts: Vec<SocketAddr>,
     /// The addresses listened on.
