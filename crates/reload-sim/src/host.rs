@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use reload_chord::Chord;
-use reload_node::{LinkId, Node, RequestError, RequestId, Response};
+use reload_node::{AskingId, LinkId, Node, RequestError, RequestId, Response};
 use reload_storage::MemoryStore;
 use reload_wire::NodeId;
 
@@ -41,6 +41,8 @@ pub struct Host {
     pub joined: bool,
     /// How its requests ended.
     pub finished: BTreeMap<RequestId, Result<Response, RequestError>>,
+    /// What others ask of the application of its node: who, and for which Application-ID.
+    pub asked: Vec<(AskingId, NodeId, u16)>,
     pub(crate) node: SimNode,
     /// Counts starts: what was planned for an earlier process is void.
     pub(crate) life: u32,

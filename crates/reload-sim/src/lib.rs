@@ -1,6 +1,7 @@
 //! A whole overlay on a virtual network in virtual time: real nodes, real Chord, real storage, and
 //! signatures that cost next to nothing. Everything follows from a seed.
 
+mod application;
 mod check;
 mod clock;
 mod happening;

@@ -104,6 +104,9 @@ impl World {
             Event::Finished(id, result) => {
                 self.hosts[host].finished.insert(id, result);
             }
+            Event::Asked { asking, node, application } => {
+                self.hosts[host].asked.push((asking, node, application));
+            }
             Event::Topology(TopologyEvent::Joined) => self.hosts[host].joined = true,
             Event::Topology(TopologyEvent::Isolated) => self.hosts[host].joined = false,
             Event::Topology(TopologyEvent::Left) => self.crash(host, Condition::Left),

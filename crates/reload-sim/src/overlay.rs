@@ -53,6 +53,18 @@ impl Overlay {
         Self::with(|settings| settings.no_ice = false)
     }
 
+    /// As [`Self::with_ice`]; each TURN server is recorded so many times.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn with_turn(density: u8) -> Self {
+        Self::with(|settings| {
+            settings.no_ice = false;
+            settings.turn_density = density;
+        })
+    }
+
     fn with(change: impl FnOnce(&mut ConfigurationBuilder)) -> Self {
         let year = Validity::starting(BEGINNING, Duration::from_secs(365 * 86_400));
         let key = || KeyPair::generate(Algorithm::EcdsaP256).expect("the system has randomness");

@@ -123,6 +123,7 @@ impl World {
             condition: Condition::Running,
             joined: false,
             finished: BTreeMap::new(),
+            asked: Vec::new(),
             node,
             life: 0,
             links: BTreeMap::new(),

@@ -5,3 +5,4 @@ mod hops;
 mod partition;
 mod ring;
 mod scenarios;
+mod turn;
