@@ -136,6 +136,12 @@ impl TurnService {
         self.allocations.len()
     }
 
+    /// How many users there are whose time is not over.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
     /// Whether a datagram at the server's socket is for the service: a TURN request, or anything of TURN
     /// from a client that has an allocation. Plain Binding is not: see [`crate::answer_binding`].
     #[must_use]

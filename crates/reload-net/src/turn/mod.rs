@@ -39,6 +39,8 @@ impl TurnSettings {
         let quotas = TurnQuotas {
             allow_loopback: listen.ip().is_loopback(),
             allow_private: is_private(listen.ip()),
+            // One for the overlay, one for each connection of an application.
+            allocations_per_user: 8,
             ..TurnQuotas::default()
         };
         Self { listen, realm: realm.to_owned(), quotas }

@@ -135,7 +135,7 @@ impl Task {
                 continue;
             }
             match answer_binding(data, *remote) {
-                Some(answer) => self.to_client(*remote, &answer),
+                Some(answer) => self.send_to_client(*remote, &answer),
                 None => self.counted.dropped += 1,
             }
         }
@@ -159,9 +159,11 @@ impl Task {
                     if relays {
                         self.counted.bytes_to_clients += length(&data);
                     }
-                    self.to_client(remote, &data);
+                    self.send_to_client(remote, &data);
                 }
-                TurnOutput::ToPeer { socket, remote, data } => self.to_peer(socket, remote, &data),
+                TurnOutput::ToPeer { socket, remote, data } => {
+                    self.send_to_peer(socket, remote, &data)
+                }
             }
         }
     }
@@ -183,14 +185,14 @@ impl Task {
         self.service.handle_allocated(Instant::now(), relay, bound);
     }
 
-    fn to_client(&mut self, remote: SocketAddr, data: &[u8]) {
+    fn send_to_client(&mut self, remote: SocketAddr, data: &[u8]) {
         let local = self.socket.bound().ip();
         if self.socket.send(local, remote, data).is_err() {
             self.counted.dropped += 1;
         }
     }
 
-    fn to_peer(&mut self, relay: RelaySocket, remote: SocketAddr, data: &[u8]) {
+    fn send_to_peer(&mut self, relay: RelaySocket, remote: SocketAddr, data: &[u8]) {
         let Some(Relay { socket, .. }) = self.relays.get(&relay) else { return };
         match socket.send(socket.bound().ip(), remote, data) {
             Ok(()) => self.counted.bytes_to_peers += length(data),

@@ -154,9 +154,7 @@ async fn it_ends_with_its_last_handle() {
 /// coturn's own client, and a peer that sends everything back.
 #[tokio::test]
 async fn the_client_of_coturn_relays_through_it() {
-    let mut settings = settings("127.0.0.1:0");
-    settings.quotas.allocations_per_user = 8;
-    let server = server(settings).await;
+    let server = server(settings("127.0.0.1:0")).await;
     let port = server.address().port().to_string();
     let echo = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let peer = echo.local_addr().unwrap().port().to_string();
