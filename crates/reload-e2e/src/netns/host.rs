@@ -75,7 +75,10 @@ impl Host {
     }
 
     /// Does something in a thread that has moved into the namespace. Sockets stay where they were made.
-    fn inside<T: Send>(&self, act: impl FnOnce() -> std::io::Result<T> + Send) -> Result<T> {
+    pub(super) fn inside<T: Send>(
+        &self,
+        act: impl FnOnce() -> std::io::Result<T> + Send,
+    ) -> Result<T> {
         let path = Path::new("/run/netns").join(&self.namespace);
         let namespace = std::fs::File::open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;

@@ -4,16 +4,17 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::net::{AddressFamily, SocketType, bind, ipproto, socket};
 
-use super::lab::BRIDGE;
-use super::tool::nft;
+use super::lab::{BRIDGE, MASK};
+use super::tool::{ip, nft};
 use super::{Host, Router};
 
 /// What happens to datagrams on the way, each alone.
@@ -31,8 +32,8 @@ pub struct Weather {
     pub mtu: usize,
 }
 
-/// A proxy for the UDP port of each of some hosts behind one router. TCP to the same port is refused, so
-/// that nobody talks past it; everything else passes it by.
+/// A proxy for all UDP between some hosts behind one router. TCP to one port is refused, so that nobody
+/// talks past it; everything else passes it by.
 #[derive(Debug)]
 pub struct Proxy {
     shared: Arc<Shared>,
@@ -55,13 +56,20 @@ pub struct Fates {
 #[derive(Debug)]
 struct Shared {
     weather: Weather,
-    port: u16,
-    /// Each host, and the socket that stands for it.
-    ends: Vec<(Ipv4Addr, UdpSocket)>,
+    ends: Vec<End>,
     queue: Mutex<Queue>,
     more: Condvar,
     over: AtomicBool,
     fates: [AtomicU64; 4],
+}
+
+/// A host, and an address of the router that stands for it towards the others.
+#[derive(Debug)]
+struct End {
+    host: Ipv4Addr,
+    stands_in: Ipv4Addr,
+    /// A raw one (raw(7)), as ports are not to be seen: gives IP packets and takes those of UDP.
+    socket: UdpSocket,
 }
 
 #[derive(Debug, Default)]
@@ -85,28 +93,24 @@ struct Waiting {
 
 impl Proxy {
     /// Stands between all hosts at these addresses, which have to be behind the router and reach each
-    /// other through it.
+    /// other through it; `closed` is the TCP port.
     ///
     /// # Errors
     /// What `nft` or a socket says.
     pub fn between(
         router: &Router,
         hosts: &[Ipv4Addr],
-        port: u16,
+        closed: u16,
         weather: Weather,
         seed: u64,
     ) -> Result<Self> {
-        let gateway = router.lan().gateway().context("a router has a segment")?;
         let mut ends = Vec::new();
-        for host in hosts {
-            let socket = router.host().udp(gateway, 0)?;
-            socket.set_read_timeout(Some(LOOK))?;
-            ends.push((*host, socket));
+        for (host, number) in hosts.iter().zip(0..) {
+            ends.push(End::new(router, *host, number)?);
         }
-        nft(router.host().namespace(), &rules(gateway, &ends, port)?)?;
+        nft(router.host().namespace(), &rules(&ends, closed))?;
         let shared = Arc::new(Shared {
             weather,
-            port,
             ends,
             queue: Mutex::default(),
             more: Condvar::new(),
@@ -143,52 +147,77 @@ impl Drop for Proxy {
     }
 }
 
-/// To a host's port: to the socket that stands for the host. From such a socket: from the host. Both
-/// without a memory of connections, which would see the same datagram twice.
-fn rules(gateway: Ipv4Addr, ends: &[(Ipv4Addr, UdpSocket)], port: u16) -> Result<String> {
+impl End {
+    fn new(router: &Router, host: Ipv4Addr, number: u8) -> Result<Self> {
+        let [a, b, c, _] = router.lan().gateway().context("a router has a segment")?.octets();
+        let stands_in = Ipv4Addr::new(a, b, c, FIRST_STAND_IN + number);
+        let namespace = router.host().namespace();
+        ip(&format!("-n {namespace} address add {stands_in}/{MASK} dev {BRIDGE}"))?;
+        let socket = router.host().inside(|| {
+            let socket = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::UDP))?;
+            bind(&socket, &SocketAddrV4::new(stands_in, 0))?;
+            Ok(UdpSocket::from(socket))
+        })?;
+        socket.set_read_timeout(Some(LOOK))?;
+        Ok(Self { host, stands_in, socket })
+    }
+}
+
+/// What goes to a host goes to who stands in for it; what he sends comes from the host. Both without a
+/// memory of connections, which would see the same datagram twice; and nobody tells that no program
+/// listens there.
+fn rules(ends: &[End], closed: u16) -> String {
     let (mut before, mut out) = (String::new(), String::new());
-    for (host, socket) in ends {
-        let own = socket.local_addr()?.port();
+    for End { host, stands_in, .. } in ends {
         before += &format!(
-            "iifname {BRIDGE} ip daddr {host} udp sport {port} udp dport {port} \
-             ip daddr set {gateway} udp dport set {own} notrack\n"
+            "iifname {BRIDGE} ip daddr {host} ip protocol udp ip daddr set {stands_in} notrack\n"
         );
         out += &format!(
-            "oifname {BRIDGE} udp sport {own} ip saddr set {host} udp sport set {port} notrack\n"
+            "oifname {BRIDGE} ip saddr {stands_in} ip protocol udp ip saddr set {host} notrack
+             ip saddr {stands_in} icmp type destination-unreachable drop\n"
         );
     }
-    Ok(format!(
+    format!(
         "table ip rough {{
            chain before {{ type filter hook prerouting priority raw;
              {before} }}
            chain past {{ type filter hook forward priority 0;
-             iifname {BRIDGE} oifname {BRIDGE} tcp dport {port} reject with tcp reset
+             iifname {BRIDGE} oifname {BRIDGE} tcp dport {closed} reject with tcp reset
            }}
            chain out {{ type filter hook output priority raw;
              {out} }}
          }}"
-    ))
+    )
+}
+
+/// The UDP datagram of an IP packet (RFC 791 section 3.1), without a checksum (RFC 768): it was one of
+/// other addresses.
+fn datagram(packet: &[u8]) -> Option<Vec<u8>> {
+    let words = usize::from(packet.first()? & 0x0f);
+    let mut datagram = packet.get(4 * words..)?.to_vec();
+    datagram.get_mut(6..8)?.fill(0);
+    Some(datagram)
 }
 
 impl Shared {
     fn receive(&self, to: usize, mut dice: Dice) {
         let mut buffer = vec![0; 65536];
         while !self.over.load(Ordering::Relaxed) {
-            let (length, remote) = match self.ends[to].1.recv_from(&mut buffer) {
+            let (length, remote) = match self.ends[to].socket.recv_from(&mut buffer) {
                 Ok(received) => received,
                 Err(error) if is_pause(error.kind()) => continue,
                 Err(_) => return,
             };
-            let from = self.ends.iter().position(|(host, _)| remote.ip() == IpAddr::V4(*host));
-            if let Some(from) = from {
-                self.on_datagram(from, to, &buffer[..length], &mut dice);
+            let from = self.ends.iter().position(|end| remote.ip() == IpAddr::V4(end.host));
+            if let (Some(from), Some(data)) = (from, datagram(&buffer[..length])) {
+                self.on_datagram(from, to, data, &mut dice);
             }
         }
     }
 
-    fn on_datagram(&self, from: usize, to: usize, data: &[u8], dice: &mut Dice) {
+    fn on_datagram(&self, from: usize, to: usize, data: Vec<u8>, dice: &mut Dice) {
         let weather = self.weather;
-        if data.len() + HEADERS > weather.mtu {
+        if data.len() + HEADER > weather.mtu {
             return self.count(TOO_LARGE);
         }
         if dice.below(1000) < weather.lost {
@@ -202,7 +231,7 @@ impl Shared {
         let number = queue.arrived;
         // A queue as long as this is no network any more.
         if queue.waiting.len() < LONGEST {
-            queue.waiting.push(Reverse(Waiting { due, number, from, to, data: data.to_owned() }));
+            queue.waiting.push(Reverse(Waiting { due, number, from, to, data }));
         }
         drop(queue);
         self.more.notify_one();
@@ -231,9 +260,9 @@ impl Shared {
             self.count(OVERTAKEN);
         }
         *last = (*last).max(next.number);
-        let target = SocketAddr::from((self.ends[next.to].0, self.port));
+        let target = SocketAddr::from((self.ends[next.to].host, 0));
         // A host that is not there is as good as a lost datagram.
-        if self.ends[next.from].1.send_to(&next.data, target).is_ok() {
+        if self.ends[next.from].socket.send_to(&next.data, target).is_ok() {
             self.count(DELIVERED);
         }
     }
@@ -258,8 +287,11 @@ const LOST: usize = 1;
 const OVERTAKEN: usize = 2;
 const TOO_LARGE: usize = 3;
 
-/// Bytes of IP and UDP.
-const HEADERS: usize = 28;
+/// Bytes of IP.
+const HEADER: usize = 20;
+
+/// The last number of the first address that stands in for a host.
+const FIRST_STAND_IN: u8 = 200;
 
 /// Threads look at least as often whether the proxy is dropped.
 const LOOK: Duration = Duration::from_millis(100);
@@ -298,7 +330,6 @@ impl Dice {
 /// # Errors
 /// What `ip` says.
 pub(super) fn isolate(host: &Host, gateway: Ipv4Addr) -> Result<()> {
-    use super::tool::ip;
     let (namespace, address) = (host.namespace(), host.address());
     ip(&format!("-n {namespace} address flush dev eth0 scope global"))?;
     ip(&format!("-n {namespace} address add {address}/32 dev eth0"))?;

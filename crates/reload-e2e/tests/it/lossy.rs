@@ -100,7 +100,7 @@ fn eight_peers_on_a_bad_network_lose_no_value_and_are_fast_enough() {
     let watched = Watched {
         site: Site::from(&machines[last]),
         name: NAMES[last].to_owned(),
-        filter: format!("udp port {PORT}"),
+        filter: "udp".to_owned(),
     };
 
     let bootstrap = SocketAddr::from((addresses[0], PORT)).to_string();
@@ -160,11 +160,15 @@ fn check_links(overlay: &Overlay) {
     for place in overlay.running() {
         for link in links(overlay.peer(place)) {
             let (kind, resends) = (&link["kind"], &link["frames_resent"]);
-            assert_eq!(kind, "DTLS-UDP-SR", "{link}");
+            // That to the bootstrap peer is without ICE.
+            let kind = kind.as_str().unwrap();
+            assert!(kind.starts_with("DTLS-UDP-SR"), "{link}");
             count += 1;
             if place == 0 {
                 let (rtt, mtu) = (&link["rtt_milliseconds"], &link["mtu"]);
-                say(&format!("a link of alice: rtt {rtt} ms, {resends} resends, mtu {mtu}"));
+                say(&format!(
+                    "a link of alice: {kind}, rtt {rtt} ms, {resends} resends, mtu {mtu}"
+                ));
             }
         }
     }
