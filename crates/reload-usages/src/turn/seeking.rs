@@ -112,6 +112,14 @@ impl TurnSeeking {
         }
     }
 
+    /// The link to a node is lost: if it is one of the servers, it is asked for the login again, and
+    /// dropped if it does not answer.
+    pub fn handle_link_down(&mut self, now: Now, node: NodeId) {
+        if let Some(server) = self.servers.get_mut(&node) {
+            server.doubt(now);
+        }
+    }
+
     /// The next request to make, until there is none.
     pub fn poll_request(&mut self, now: Now) -> Option<(SeekId, Request)> {
         let over = |server: &&Server| server.is_over(now);
@@ -232,6 +240,13 @@ impl TurnSeeking {
     /// The logins of now, if they are others than at the last call.
     pub fn poll_change(&mut self) -> Option<Vec<TurnLogin>> {
         std::mem::take(&mut self.changed).then(|| self.logins())
+    }
+
+    /// The peers whose TURN servers are used, with the addresses of these, for people.
+    #[must_use]
+    pub fn servers(&self) -> Vec<(NodeId, SocketAddr)> {
+        let with_login = |it: &Server| it.login().map(|login| (it.node, login.server));
+        self.servers.values().filter_map(with_login).collect()
     }
 
     /// The logins of now.

@@ -20,6 +20,8 @@ pub(super) struct Server {
     /// The login, and until when it holds.
     login: Option<(TurnLogin, Instant)>,
     step: Step,
+    /// It may be gone: if it does not answer now, it is of no use, whatever its login says.
+    doubted: bool,
 }
 
 /// What comes next.
@@ -47,7 +49,7 @@ pub(super) enum Outcome {
 
 impl Server {
     pub(super) fn new(node: NodeId, at: Instant) -> Self {
-        Self { node, login: None, step: Step::Attach(at) }
+        Self { node, login: None, step: Step::Attach(at), doubted: false }
     }
 
     pub(super) fn poll_request(&mut self, now: Now) -> Option<Request> {
@@ -81,7 +83,16 @@ impl Server {
         }
     }
 
+    /// The link to it is lost.
+    pub(super) fn doubt(&mut self, now: Now) {
+        self.doubted = true;
+        if let Step::Attach(at) = &mut self.step {
+            *at = now.mono;
+        }
+    }
+
     fn renewed(&mut self, now: Now, login: TurnLogin) -> Outcome {
+        self.doubted = false;
         let is_new = self.login.as_ref().is_none_or(|(known, _)| *known != login);
         self.login = Some((login, now.mono + LOGIN_LIFETIME));
         self.step = Step::Attach(now.mono + RENEWAL);
@@ -91,7 +102,7 @@ impl Server {
     /// Without a login another server is better than this one again.
     fn retry(&mut self, now: Now) -> Outcome {
         self.step = Step::Attach(now.mono + RETRY);
-        if self.is_good(now) { Outcome::Same } else { Outcome::Useless }
+        if self.is_good(now) && !self.doubted { Outcome::Same } else { Outcome::Useless }
     }
 
     /// Whether it has a login that still holds.

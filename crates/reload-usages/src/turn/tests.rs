@@ -459,3 +459,24 @@ fn nothing_is_sought_where_nothing_is_wanted_or_no_ice_is_used() {
     usage.set_wanted(now, 0);
     assert_eq!(usage.poll_change(), Some(Vec::new()));
 }
+
+#[test]
+fn a_server_whose_link_is_lost_is_asked_again_at_once_and_dropped_if_it_does_not_answer() {
+    let now = start();
+    let mut usage = seeking(now);
+    find(&mut usage, now, node(9));
+    log_in(&mut usage, now, node(9), "user");
+    assert_eq!(usage.servers(), [(node(9), address("198.51.100.7:3478"))]);
+    usage.poll_change();
+    usage.handle_link_down(now, node(8));
+    assert!(usage.poll_request(now).is_none(), "that is another node");
+    usage.handle_link_down(now, node(9));
+    log_in(&mut usage, now, node(9), "user");
+    assert_eq!(usage.poll_change(), None, "it is still there");
+    usage.handle_link_down(now, node(9));
+    let (id, request) = next(&mut usage, now);
+    assert!(matches!(request, Request::Attach { .. }), "{request:?}");
+    usage.handle_finished(now, id, None);
+    assert_eq!(usage.poll_change(), Some(Vec::new()));
+    assert!(matches!(next(&mut usage, now).1, Request::Find { .. }), "another one is sought");
+}
