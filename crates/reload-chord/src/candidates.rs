@@ -148,4 +148,47 @@ mod tests {
         candidates.expire(now + FRESH);
         assert!(candidates.usable(now).is_empty());
     }
+
+    #[test]
+    fn the_end_of_a_suspicion_is_told_before_it_is_reached_and_for_named_peers_only() {
+        let now = Instant::now();
+        let until = now + Duration::from_secs(10);
+        let mut candidates = Candidates::default();
+        candidates.avoid(7, until);
+        assert_eq!(candidates.next_retry(now), None, "nobody names it");
+        candidates.hear(0, 7, 1, now);
+        assert_eq!(candidates.next_retry(now), Some(until));
+        assert_eq!(candidates.next_retry(until), None);
+        assert!(candidates.is_suspect(7, now) && !candidates.is_suspect(7, until));
+    }
+
+    #[test]
+    fn failures_are_forgotten_two_minutes_after_the_suspicion_has_ended() {
+        let now = Instant::now();
+        let end = now + Duration::from_secs(10) + FRESH;
+        for (at, pause) in [(end - Duration::from_millis(1), 60), (end, 0)] {
+            let mut candidates = Candidates::default();
+            candidates.failed(7, now);
+            candidates.failed(7, now);
+            candidates.expire(at);
+            candidates.failed(7, at);
+            let until = at + Duration::from_secs(pause);
+            assert!(!candidates.is_suspect(7, until));
+            assert_eq!(pause > 0, candidates.is_suspect(7, at));
+        }
+    }
+
+    #[test]
+    fn of_too_many_suspicions_one_goes_and_the_newest_stays() {
+        let now = Instant::now();
+        let until = now + FRESH;
+        let mut candidates = Candidates::default();
+        for node in 0..=MOST {
+            candidates.avoid(u128::try_from(node).unwrap(), until);
+            candidates.avoid(u128::try_from(node).unwrap(), until);
+        }
+        assert_eq!(candidates.suspects.len(), MOST);
+        assert!(candidates.is_suspect(u128::try_from(MOST).unwrap(), now));
+        assert!(candidates.is_suspect(u128::try_from(MOST - 1).unwrap(), now));
+    }
 }

@@ -14,11 +14,11 @@ use reload_wire::{
 
 use crate::requests::{Rig, node, updates};
 
-fn resource(id: u128) -> Destination {
+pub(crate) fn resource(id: u128) -> Destination {
     Destination::Resource(ResourceId::from_u128(id))
 }
 
-fn attaches(actions: &[Action]) -> Vec<(TaskId, Vec<Destination>)> {
+pub(crate) fn attaches(actions: &[Action]) -> Vec<(TaskId, Vec<Destination>)> {
     let attach = |action: &Action| match action {
         Action::Attach { task, to, .. } => Some((*task, to.clone())),
         _ => None,
@@ -26,7 +26,7 @@ fn attaches(actions: &[Action]) -> Vec<(TaskId, Vec<Destination>)> {
     actions.iter().filter_map(attach).collect()
 }
 
-fn pings(actions: &[Action]) -> Vec<Vec<Destination>> {
+pub(crate) fn pings(actions: &[Action]) -> Vec<Vec<Destination>> {
     let ping = |action: &Action| match action {
         Action::Ping { to, .. } => Some(to.clone()),
         _ => None,
@@ -34,7 +34,7 @@ fn pings(actions: &[Action]) -> Vec<Vec<Destination>> {
     actions.iter().filter_map(ping).collect()
 }
 
-fn joins(actions: &[Action]) -> Vec<NodeId> {
+pub(crate) fn joins(actions: &[Action]) -> Vec<NodeId> {
     let join = |action: &Action| match action {
         Action::Join { to, .. } => Some(*to),
         _ => None,
@@ -42,14 +42,14 @@ fn joins(actions: &[Action]) -> Vec<NodeId> {
     actions.iter().filter_map(join).collect()
 }
 
-fn told(actions: &[Action]) -> Vec<u128> {
+pub(crate) fn told(actions: &[Action]) -> Vec<u128> {
     let mut to: Vec<u128> = updates(actions).into_iter().map(|(to, _)| to).collect();
     to.sort_unstable();
     to.dedup();
     to
 }
 
-fn full(
+pub(crate) fn full(
     rig: &mut Rig,
     from: u128,
     before: &[u128],
@@ -63,13 +63,29 @@ fn full(
     rig.request(from, true, TopologyRequest::Update(body))
 }
 
-fn attached(rig: &mut Rig, task: TaskId, to: u128) -> Vec<Action> {
+pub(crate) fn attached(rig: &mut Rig, task: TaskId, to: u128) -> Vec<Action> {
     rig.input(Input::LinkUp(node(to)));
     rig.input(Input::Done { task, result: Ok(TaskAnswer::Attached(node(to))) })
 }
 
+pub(crate) fn copied(rig: &mut Rig, task: TaskId) -> Vec<Action> {
+    rig.input(Input::Done { task, result: Ok(TaskAnswer::Copied) })
+}
+
+pub(crate) fn failed(rig: &mut Rig, task: TaskId) -> Vec<Action> {
+    rig.input(Input::Done { task, result: Err(Failure::Timeout) })
+}
+
+pub(crate) fn events(actions: &[Action]) -> Vec<TopologyEvent> {
+    let event = |action: &Action| match action {
+        Action::Event(event) => Some(event.clone()),
+        _ => None,
+    };
+    actions.iter().filter_map(event).collect()
+}
+
 /// A peer among eight neighbors, with all copies made.
-fn settled() -> Rig {
+pub(crate) fn settled() -> Rig {
     let mut rig = Rig::founded(100);
     for peer in [60, 70, 80, 90, 110, 120, 130, 140] {
         rig.with_peer(peer);
@@ -85,7 +101,7 @@ fn settled() -> Rig {
 }
 
 /// A joining node that has heard its admitting peer: the actions that follow, by the Attaches.
-fn heard() -> (Rig, Vec<Action>) {
+pub(crate) fn heard() -> (Rig, Vec<Action>) {
     let mut rig = Rig::new(100);
     rig.input(Input::LinkUp(node(5)));
     let actions = rig.input(Input::Join { bootstrap: node(5) });

@@ -16,6 +16,8 @@ use reload_wire::{
 pub(crate) struct Rig {
     pub(crate) chord: Chord,
     pub(crate) now: Now,
+    /// Updates are not answered.
+    pub(crate) silent: bool,
 }
 
 pub(crate) fn node(id: u128) -> NodeId {
@@ -23,11 +25,15 @@ pub(crate) fn node(id: u128) -> NodeId {
 }
 
 impl Rig {
-    #[allow(clippy::disallowed_methods)] // virtual time has to start somewhere
     pub(crate) fn new(me: u128) -> Self {
-        let config = ChordConfig::new(node(me), Role::Peer, 1);
+        Self::with_role(me, Role::Peer)
+    }
+
+    #[allow(clippy::disallowed_methods)] // virtual time has to start somewhere
+    pub(crate) fn with_role(me: u128, role: Role) -> Self {
+        let config = ChordConfig::new(node(me), role, 1);
         let now = Now { mono: Instant::now(), wall: UnixTime(0) };
-        Self { chord: Chord::new(&config).expect("it is there"), now }
+        Self { chord: Chord::new(&config).expect("it is there"), now, silent: false }
     }
 
     pub(crate) fn founded(me: u128) -> Self {
@@ -45,7 +51,9 @@ impl Rig {
     fn drain(&mut self) -> Vec<Action> {
         let mut actions = Vec::new();
         while let Some(action) = self.chord.poll_action() {
-            if let Action::Update { task, to, .. } = &action {
+            if let Action::Update { task, to, .. } = &action
+                && !self.silent
+            {
                 let result = Ok(TaskAnswer::Answered { by: *to, body: Bytes::new() });
                 self.chord.handle_input(self.now, Input::Done { task: *task, result });
             }
@@ -78,9 +86,9 @@ impl Rig {
     }
 
     /// A peer with a link that has sent an Update.
-    pub(crate) fn with_peer(&mut self, peer: u128) {
+    pub(crate) fn with_peer(&mut self, peer: u128) -> Vec<Action> {
         self.input(Input::LinkUp(node(peer)));
-        self.update(peer, &[], &[]);
+        self.update(peer, &[], &[])
     }
 
     pub(crate) fn join(&mut self, from: u128, direct: bool, claimed: u128) -> Vec<Action> {
@@ -90,7 +98,11 @@ impl Rig {
     }
 
     pub(crate) fn pass(&mut self, secs: u64) -> Vec<Action> {
-        let end = self.now.after(Duration::from_secs(secs));
+        self.pass_ms(1000 * secs)
+    }
+
+    pub(crate) fn pass_ms(&mut self, millis: u64) -> Vec<Action> {
+        let end = self.now.after(Duration::from_millis(millis));
         let mut actions = Vec::new();
         while let Some(wakeup) = self.chord.wakeup().filter(|wakeup| wakeup.at <= end.mono) {
             self.now = self.now.after(wakeup.at - self.now.mono);
@@ -130,7 +142,7 @@ pub(crate) fn updates(actions: &[Action]) -> Vec<(u128, ChordUpdateKind)> {
     actions.iter().filter_map(update).collect()
 }
 
-fn range(after: u128, through: u128) -> Range {
+pub(crate) fn range(after: u128, through: u128) -> Range {
     Range { after: ResourceId::from_u128(after), through: ResourceId::from_u128(through) }
 }
 
