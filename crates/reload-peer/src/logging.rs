@@ -17,6 +17,11 @@ pub(crate) fn start(cli: &Cli) {
         _ => LevelFilter::TRACE,
     };
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    // Noise that strangers send is no news; that library warns of each datagram.
+    let filter = match "stun_types=error".parse() {
+        Ok(quiet) if std::env::var_os("RUST_LOG").is_none() => filter.add_directive(quiet),
+        _ => filter,
+    };
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
