@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reload_ice::{Relayed, TurnLogin};
+use reload_ice::{Relayed, Relays, TurnLogin};
 use reload_identity::Trust;
 use reload_link::{DtlsIdentity, HelloGate};
 use reload_node::{Gathering, LinkId, Plan};
@@ -91,6 +91,13 @@ impl Endpoint {
         self.shared.settings.turn_servers = servers;
         self.tell_relayed(now);
         self.after(now);
+    }
+
+    /// The addresses at TURN servers that relay to [`SocketId::OVERLAY`] now.
+    #[must_use]
+    pub fn relayed(&self) -> Vec<SocketAddr> {
+        let relayed = self.shared.relays.iter().flat_map(Relays::relayed);
+        relayed.map(|relayed| relayed.address).collect()
     }
 
     /// The addresses, with the port, at which a socket is reached on this host; those of

@@ -200,6 +200,7 @@ impl<N: Driven> Driver<N> {
             datagrams: self.datagrams.as_ref().map(|all| all.endpoint.counters()),
             datagrams_unsent: self.datagrams.as_ref().map_or(0, |all| all.sockets.unsent()),
             reflexive: self.datagrams.as_ref().map(Datagrams::reflexive).unwrap_or_default(),
+            relayed: self.datagrams.as_ref().map(|all| all.endpoint.relayed()).unwrap_or_default(),
             hosts: self.datagrams.as_ref().map(|all| all.hosts().to_vec()).unwrap_or_default(),
             listening: self.listening.to_vec(),
             connections_refused: self.gate.refused(),

@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub datagrams_unsent: u64,
     /// The addresses at which STUN servers have seen its UDP socket, those of this machine left out.
     pub reflexive: Vec<SocketAddr>,
+    /// The addresses at TURN servers that relay to its UDP socket now.
+    pub relayed: Vec<SocketAddr>,
     /// The addresses of this machine at which its UDP sockets are.
     pub hosts: Vec<SocketAddr>,
     /// The addresses listened on.
