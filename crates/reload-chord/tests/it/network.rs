@@ -76,6 +76,11 @@ enum Kind {
     Ping,
 }
 
+/// How many seeds a test plays: a few, or `RELOAD_SEEDS`.
+pub(crate) fn seeds(few: u64) -> u64 {
+    std::env::var("RELOAD_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(few)
+}
+
 fn pair(a: Id, b: Id) -> (Id, Id) {
     (a.min(b), a.max(b))
 }

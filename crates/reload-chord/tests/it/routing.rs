@@ -47,7 +47,7 @@ fn check(count: u32) {
 // R6940-6.1.2-01, R6940-10.3-04
 #[test]
 fn peers_are_reached_in_few_hops() {
-    check(150);
+    check(100);
 }
 
 #[test]
