@@ -27,6 +27,10 @@ impl Overlay {
         Self { issuer: Issuer::create(key, "test CA", Validity::starting(WALL, 30 * DAY)).unwrap() }
     }
 
+    pub(crate) fn authority_pem(&self) -> String {
+        self.issuer.certificate_pem()
+    }
+
     pub(crate) fn trust(&self) -> Arc<Trust> {
         let settings = TrustSettings {
             overlay: OVERLAY,

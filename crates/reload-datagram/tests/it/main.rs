@@ -4,6 +4,8 @@
 
 mod accept;
 mod certificates;
+mod foreign;
+mod foreign_programs;
 mod hosts;
 mod ice;
 mod nat;
