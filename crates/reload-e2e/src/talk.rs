@@ -89,6 +89,11 @@ impl Talk {
         }
     }
 
+    /// Closes its input; it goes on until the other side has closed its own.
+    pub fn end_input(&mut self) {
+        self.input = None;
+    }
+
     /// Closes its input; it must end with 0.
     ///
     /// # Errors

@@ -104,10 +104,12 @@ impl Pipe {
         Way::of(link.with_context(|| format!("no link for {application}: {links:?}"))?)
     }
 
+    /// Each direction ends with the input of its side.
     pub(super) fn close(self) -> Result<()> {
-        self.opener.close(HEARD)?;
-        let mut other = self.other;
-        other.ended(HEARD)
+        let Self { mut opener, other, .. } = self;
+        opener.end_input();
+        other.close(HEARD)?;
+        opener.ended(HEARD)
     }
 }
 
