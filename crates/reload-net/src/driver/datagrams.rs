@@ -284,3 +284,82 @@ impl Datagrams {
         endpoint
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use reload_config::Leniency;
+    use reload_identity::{
+        Algorithm, Credentials, Issuer, KeyPair, Trust, TrustSettings, Validity,
+    };
+    use reload_link::LinkSettings;
+    use reload_wire::{Dialect, NodeId, NodeIdLength, OverlayLinkType};
+
+    use super::*;
+    use crate::tls::TlsIdentity;
+
+    /// The UDP side of a node with one socket on loopback.
+    fn datagrams() -> Datagrams {
+        let (overlay, id) = ("overlay.example.org", NodeId::from_u128(7));
+        let validity = Validity::starting(clock::now().wall, Duration::from_secs(86_400));
+        let key = || KeyPair::generate(Algorithm::EcdsaP256).unwrap();
+        let (issuer, own) = (Issuer::create(key(), "test CA", validity).unwrap(), key());
+        let der = issuer.node_certificate(own.spki(), overlay, &[id], None, validity).unwrap();
+        let settings = TrustSettings {
+            overlay,
+            node_id_length: NodeIdLength::DEFAULT,
+            root_certs: &[issuer.certificate_der().clone()],
+            self_signed: None,
+            bad_nodes: &[],
+            leniency: Leniency::Strict,
+        };
+        let trust = Arc::new(Trust::from_settings(&settings).unwrap());
+        let certificate = trust.check(&der, &[], clock::now().wall).unwrap();
+        let credentials = Credentials::new(own, certificate).unwrap();
+        let identity = TlsIdentity::new(&credentials, Arc::clone(&trust), None).unwrap();
+        let link = LinkSettings::new(Dialect::default(), 5000);
+        let settings = Datagrams::settings(link, false, &super::super::Settings::default());
+        let endpoint = Endpoint::new(settings, identity.dtls().clone(), trust, [7; 32]);
+        let socket = Socket::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        Datagrams::new(endpoint, vec![socket])
+    }
+
+    fn poll_all(datagrams: &mut Datagrams) -> Vec<Told> {
+        std::iter::from_fn(|| datagrams.poll()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_breaks_is_opened_again_at_its_port() {
+        let mut datagrams = datagrams();
+        let hosts = datagrams.hosts().to_vec();
+        let way = reload_node::Way::Dial(vec![reload_node::DialAddress {
+            address: SocketAddr::from(([127, 0, 0, 1], 9)),
+            link: OverlayLinkType::DTLS_UDP_SR_NO_ICE,
+        }]);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let link = LinkId::planned(1);
+        datagrams.connect(clock::now(), link, Plan { way, expected: None, deadline });
+        assert!(poll_all(&mut datagrams).is_empty());
+        let broken = Arrival::Failed(SocketId::OVERLAY, io::ErrorKind::NotConnected.into());
+        datagrams.on_arrival(clock::now(), broken);
+        let told = poll_all(&mut datagrams);
+        let is_down =
+            |told: &Told| matches!(told, Told::Link(of, LinkEvent::Down { .. }) if *of == link);
+        assert!(told.iter().any(is_down), "its links are down: {told:?}");
+        assert!(datagrams.hosts().is_empty());
+        tokio::task::yield_now().await; // its reader lets go of the port
+        let later = Now { mono: clock::now().mono + LOOK, ..clock::now() };
+        datagrams.handle_timeout(later);
+        assert_eq!(datagrams.hosts(), hosts);
+    }
+
+    #[tokio::test]
+    async fn addresses_are_looked_at_again_and_again() {
+        let mut datagrams = datagrams();
+        let first = datagrams.next_deadline();
+        datagrams.handle_timeout(Now { mono: first, ..clock::now() });
+        let _ = poll_all(&mut datagrams);
+        assert!(datagrams.next_deadline() > first);
+    }
+}

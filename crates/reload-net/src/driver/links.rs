@@ -180,6 +180,11 @@ impl<N: Driven> Driver<N> {
 
     /// What the datagram links tell.
     pub(super) fn on_told(&mut self, told: Told) {
+        if let Told::Link(link, _) = &told
+            && matches!(self.links.get(link), Some(Entry::Up(_)))
+        {
+            return; // TLS has won; what DTLS still tells is late
+        }
         match told {
             Told::Application(link, datagram) => self.pipes.deliver(link, datagram),
             Told::Link(link, LinkEvent::Down { reason, unacknowledged }) => {

@@ -54,7 +54,7 @@ impl TlsIdentity {
         let key = provider.key_provider.load_private_key(key.clone_key()).map_err(NetError::Key)?;
         let own = credentials.certificate();
         let chain: Vec<Bytes> = std::iter::once(own.der()).chain(own.chain()).cloned().collect();
-        let mut dtls = DtlsIdentity::new(chain.clone(), &credentials.key_pkcs8_der())
+        let mut dtls = DtlsIdentity::new(chain.clone(), credentials.key_pkcs8_der())
             .map_err(NetError::Dtls)?;
         if let Some(key_log) = &key_log {
             dtls = dtls.with_key_log(keylog::of_dtls(Arc::clone(key_log)));
