@@ -6,6 +6,7 @@ mod fields;
 mod foreign;
 mod messages;
 mod property;
+mod refusals;
 mod registries;
 mod structure;
 mod vectors;
