@@ -153,6 +153,13 @@ fn only_node_ids_of_sixteen_bytes_are_taken() {
     assert_eq!(Chord::new(&config).err(), Some(ChordError::NodeIdLength(20)));
 }
 
+// R6940-10.2-01
+#[test]
+fn a_name_has_the_resource_id_of_its_sha1() {
+    let id = Rig::new(100).chord.resource_id(b"abc");
+    assert_eq!(id.to_string(), "a9993e364706816aba3e25717850c26c");
+}
+
 // R6940-6.4.2.1-04, R6940-6.4.2.1-05
 #[test]
 fn a_join_for_another_node_or_over_another_link_is_forbidden() {
