@@ -142,6 +142,18 @@ pub(crate) struct PeerArgs {
     /// TURN server to be reached through where nothing else works. May be repeated.
     #[arg(long, value_name = "USER:PASSWORD@ADDR:PORT", value_parser = turn_login)]
     pub turn: Vec<TurnLogin>,
+    /// Relay for others as a TURN server, here or at the address of this machine. Without it a peer
+    /// does so where it finds itself on a public address; at port 3478, or any free one.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        num_args = 0..=1,
+        conflicts_with_all = ["no_turn_server", "client", "no_udp"]
+    )]
+    pub turn_server: Option<Option<SocketAddr>>,
+    /// Relay for nobody.
+    #[arg(long)]
+    pub no_turn_server: bool,
     /// Use no UDP: no DTLS, no ICE, no pipes.
     #[arg(long)]
     pub no_udp: bool,

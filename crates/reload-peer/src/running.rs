@@ -14,6 +14,7 @@ use reload_store::{PersistentStore, WriterStatus};
 use reload_wire::{Destination, NodeId, ResourceId};
 
 use crate::control::Failure;
+use crate::daemon::TurnNotes;
 use crate::names::{NameError, ResourceName, same_length};
 
 /// The node of this program.
@@ -36,6 +37,8 @@ pub(crate) struct Notes {
     pub join_step: Option<&'static str>,
     /// The admitting peer, once known.
     pub admitting_peer: Option<NodeId>,
+    /// TURN for others, and by others.
+    pub turn: TurnNotes,
 }
 
 impl Running {
@@ -46,7 +49,8 @@ impl Running {
         certificate: Arc<VerifiedCertificate>,
         configuration: Arc<Configuration>,
     ) -> Self {
-        let notes = Notes { configuration, join_step: None, admitting_peer: None };
+        let (join_step, admitting_peer, turn) = (None, None, TurnNotes::default());
+        let notes = Notes { configuration, join_step, admitting_peer, turn };
         Self { handle, certificate, notes: Arc::new(RwLock::new(notes)) }
     }
 

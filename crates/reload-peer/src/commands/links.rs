@@ -2,7 +2,7 @@
 
 use super::ask_and_show;
 use crate::cli::HomeArgs;
-use crate::control::{LinkEntry, Question, Reply};
+use crate::control::{LinkEntry, LinksReply, Question, Reply};
 use crate::print;
 use crate::table::Table;
 use crate::units::{show_milliseconds, span};
@@ -10,9 +10,19 @@ use crate::units::{show_milliseconds, span};
 pub(super) async fn links(arguments: HomeArgs, json: bool) -> anyhow::Result<()> {
     let pick = |reply| if let Reply::Links(reply) = reply { Some(reply) } else { None };
     ask_and_show(&arguments, Question::Links, "asking", json, pick, |reply| {
-        print::text(&table(&reply.links).render(0))
+        print::text(&(table(&reply.links).render(0) + &seen_at(&reply)))
     })
     .await
+}
+
+/// Where others reach this node but at its own addresses; nothing without such.
+fn seen_at(reply: &LinksReply) -> String {
+    let line = |title: &str, addresses: &[String]| match addresses {
+        [] => String::new(),
+        addresses => format!("{title} {}\n", addresses.join(" ")),
+    };
+    let lines = line("seen at", &reply.reflexive) + &line("relayed at", &reply.relayed);
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// A row for each link.

@@ -2,7 +2,7 @@
 
 use super::{ask_and_show, links};
 use crate::cli::HomeArgs;
-use crate::control::{Question, Reply, StatusReply};
+use crate::control::{Question, RelayedByEntry, Reply, StatusReply, TurnServerEntry};
 use crate::print;
 use crate::table::Table;
 use crate::units::span;
@@ -21,6 +21,7 @@ fn page(status: &StatusReply) -> String {
         nodes("predecessors", &status.predecessors),
         nodes("successors", &status.successors),
         fingers(status),
+        turn(status),
         self::links(status),
         stored(status),
         counters(status),
@@ -71,6 +72,27 @@ fn fingers(status: &StatusReply) -> String {
 
 fn links(status: &StatusReply) -> String {
     format!("\nlinks ({})\n{}", status.links.len(), links::table(&status.links).render(2))
+}
+
+/// TURN for others, and by others; nothing where there is neither.
+fn turn(status: &StatusReply) -> String {
+    let mut text = String::new();
+    if let Some(server) = &status.turn_server {
+        let TurnServerEntry { address, records, users, allocations, .. } = server;
+        text = format!(
+            "\nTURN server at {address}\n  {records} records in the overlay, {users} users, {allocations} \
+             allocations, {} bytes relayed\n",
+            server.bytes_to_peers.saturating_add(server.bytes_to_clients)
+        );
+    }
+    if !status.relayed_by.is_empty() {
+        text.push_str("\nrelayed by\n");
+    }
+    for RelayedByEntry { server, node } in &status.relayed_by {
+        let node = node.as_deref().unwrap_or("(configured)");
+        text.push_str(&format!("  {server}  {node}\n"));
+    }
+    text
 }
 
 fn stored(status: &StatusReply) -> String {

@@ -16,8 +16,8 @@ pub(crate) use pipe::receive as receive_pipe;
 pub(crate) use protocol::{Answer, Asked, Failure, Place, Question, VERSION, Value, Which};
 pub(crate) use reply::{
     FetchReply, FetchedEntry, FindEntry, FindReply, Finger, LinkEntry, LinksReply, LocateReply,
-    PipeReply, Pong, Probed, Reply, RingEntry, RingReply, RouteReply, RouteStep, StatEntry,
-    StatReply, StatusReply, StoreReply,
+    PipeReply, Pong, Probed, RelayedByEntry, Reply, RingEntry, RingReply, RouteReply, RouteStep,
+    StatEntry, StatReply, StatusReply, StoreReply, TurnServerEntry,
 };
 pub(crate) use server::{Handler, Progress, serve};
 pub(crate) use socket::{ControlListener, SocketError, connect};

@@ -234,6 +234,12 @@ pub(crate) struct StatusReply {
     pub join_step: Option<String>,
     pub admitting_peer: Option<String>,
     pub listen: Vec<String>,
+    /// The TURN server of this peer, if it is one (section 9).
+    #[serde(default)]
+    pub turn_server: Option<TurnServerEntry>,
+    /// The TURN servers through which others can reach this node.
+    #[serde(default)]
+    pub relayed_by: Vec<RelayedByEntry>,
     pub uptime_seconds: u32,
     pub predecessors: Vec<String>,
     pub successors: Vec<String>,
@@ -246,6 +252,30 @@ pub(crate) struct StatusReply {
     pub values: usize,
     pub stored_bytes: usize,
     pub counters: std::collections::BTreeMap<String, u64>,
+}
+
+/// The TURN server of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub(crate) struct TurnServerEntry {
+    pub address: String,
+    /// Records of it in the overlay.
+    pub records: usize,
+    /// Nodes that have a login.
+    pub users: usize,
+    pub allocations: usize,
+    pub bytes_to_peers: u64,
+    pub bytes_to_clients: u64,
+    pub dropped: u64,
+}
+
+/// A TURN server that relays for this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RelayedByEntry {
+    /// Its address.
+    pub server: String,
+    /// The peer that runs it; none for one that was configured.
+    pub node: Option<String>,
 }
 
 /// One finger.
@@ -264,6 +294,12 @@ pub(crate) struct LinksReply {
     pub this_node: String,
     /// The addresses of this machine at which its UDP sockets are.
     pub hosts: Vec<String>,
+    /// Where others see its UDP socket, if not at one of these.
+    #[serde(default)]
+    pub reflexive: Vec<String>,
+    /// The addresses at TURN servers that relay to its UDP socket now.
+    #[serde(default)]
+    pub relayed: Vec<String>,
     /// Every link, those of applications after those of the overlay.
     pub links: Vec<LinkEntry>,
 }

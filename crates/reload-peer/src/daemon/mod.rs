@@ -6,11 +6,13 @@ mod refresh;
 mod skew;
 mod start;
 mod store;
+mod turn;
 mod usage;
 
 pub(crate) use events::note_event;
 pub(crate) use load::load;
 pub(crate) use start::{NodeOptions, Protocols, start};
+pub(crate) use turn::TurnNotes;
 pub(crate) use usage::keep_certificate_stored;
 
 use std::net::SocketAddr;
@@ -32,6 +34,7 @@ use reload_net::CryptoPool;
 
 use events::{Ended, Watch};
 use refresh::Refresh;
+use turn::{Turn, TurnWish};
 
 /// A node that cannot leave in good order within this time stops all the same.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -53,8 +56,11 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     let loaded = load(&home, now().wall)?;
     warn_of_key_log(&arguments);
     let options = options(&home, &arguments, &loaded.configuration.configuration)?;
+    let wish = turn_wish(&arguments, &loaded.configuration.configuration)?;
+    let turn_server = turn::bind(wish, &loaded.configuration.configuration.instance_name)?;
     let pool = CryptoPool::for_this_machine()?;
     let node = start(loaded, options, pool).await?;
+    let turn = Turn::start(node.clone(), wish, turn_server, &arguments.turn);
     let listener = ControlListener::bind(home.directory())?;
     let control = tokio::spawn(serve(listener, Arc::new(node.clone())));
     let mut watch = Watch::new(&node, &home)?;
@@ -81,6 +87,7 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     if let Some(refresh) = refresh {
         refresh.abort();
     }
+    turn.stop().await;
     let peers = node.connected_peers().await.unwrap_or_default();
     leave(&node, &mut stop).await;
     if !peers.is_empty() {
@@ -165,6 +172,23 @@ fn default_listen(
     let here = bootstrap.iter().all(|address| address.ip().is_loopback());
     let ip = if here { loopback } else { [0, 0, 0, 0] };
     (!configuration.no_ice).then(|| SocketAddr::from((ip, 0)))
+}
+
+/// Whether it relays for others (section 9): they need that only where links have ICE.
+fn turn_wish(arguments: &PeerArgs, configuration: &Configuration) -> anyhow::Result<TurnWish> {
+    if arguments.turn_server.is_some() && configuration.no_ice {
+        bail!(
+            "the links of the overlay {} have no ICE, so nobody needs a TURN server: run without --turn-server",
+            configuration.instance_name
+        );
+    }
+    let never = arguments.no_turn_server || arguments.client || arguments.no_udp;
+    Ok(match arguments.turn_server {
+        Some(Some(address)) => TurnWish::At(address),
+        Some(None) => TurnWish::Anyway,
+        None if never => TurnWish::Never,
+        None => TurnWish::IfPublic,
+    })
 }
 
 fn warn_of_key_log(arguments: &PeerArgs) {

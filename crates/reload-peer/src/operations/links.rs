@@ -18,6 +18,8 @@ pub(crate) async fn links(node: &Running) -> Result<LinksReply, Failure> {
     Ok(LinksReply {
         this_node: snapshot.status.node_id.to_string(),
         hosts: snapshot.hosts.iter().map(ToString::to_string).collect(),
+        reflexive: snapshot.reflexive.iter().map(ToString::to_string).collect(),
+        relayed: snapshot.relayed.iter().map(ToString::to_string).collect(),
         links: entries(&snapshot),
     })
 }

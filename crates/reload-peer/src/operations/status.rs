@@ -1,6 +1,7 @@
 //! The picture of a node.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use reload_net::{Refused, Snapshot};
 use reload_node::Counters;
@@ -9,7 +10,8 @@ use reload_topology::{Phase, View};
 use reload_wire::NodeId;
 
 use super::links::entries;
-use crate::control::{Failure, Finger, StatusReply};
+use crate::control::{Failure, Finger, RelayedByEntry, StatusReply, TurnServerEntry};
+use crate::daemon::TurnNotes;
 use crate::running::Running;
 
 /// What `reload status` shows.
@@ -37,6 +39,8 @@ pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
         join_step: notes.join_step.map(str::to_owned),
         admitting_peer: notes.admitting_peer.map(|node| node.to_string()),
         listen: listening.iter().map(ToString::to_string).collect(),
+        turn_server: turn_server(&notes.turn).await,
+        relayed_by: notes.turn.used.iter().map(relayed_by).collect(),
         uptime_seconds: status.uptime,
         predecessors: predecessors.iter().map(ToString::to_string).collect(),
         successors: successors.iter().map(ToString::to_string).collect(),
@@ -49,6 +53,24 @@ pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
         stored_bytes: status.stored_bytes,
         counters: counters(&status.counters, refused, &store),
     })
+}
+
+async fn turn_server(notes: &TurnNotes) -> Option<TurnServerEntry> {
+    let server = notes.server.as_ref()?;
+    let status = server.status().await?;
+    Some(TurnServerEntry {
+        address: server.address().to_string(),
+        records: notes.records,
+        users: status.users,
+        allocations: status.allocations,
+        bytes_to_peers: status.bytes_to_peers,
+        bytes_to_clients: status.bytes_to_clients,
+        dropped: status.dropped,
+    })
+}
+
+fn relayed_by((node, server): &(Option<NodeId>, SocketAddr)) -> RelayedByEntry {
+    RelayedByEntry { server: server.to_string(), node: node.map(|node| node.to_string()) }
 }
 
 fn finger((number, node): (u8, NodeId)) -> Finger {

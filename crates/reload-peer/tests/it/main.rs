@@ -13,3 +13,4 @@ mod links;
 mod peers;
 mod pipes;
 mod support;
+mod turn;
