@@ -1,15 +1,14 @@
-//! Copies of stored values for other peers: hand-over to a joining peer, new replicas, and what
-//! they have newer than we (sections 7.4.1.1, 10.5 and 10.7.3).
+//! Copies of stored values for other peers: hand-over to a joining peer and new replicas (sections
+//! 10.5 and 10.7.3).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use reload_storage::{CopyBatch, CopyCursor, Store};
 use reload_topology::{Failure, Input, Range, TaskAnswer, TaskId, Topology};
-use reload_wire::{Destination, Encode, ErrorCode, MessageCode, NodeId, Now, ResourceId};
+use reload_wire::{Destination, ErrorCode, MessageCode, NodeId, Now, ResourceId};
 
 use crate::Node;
-use crate::acknowledge::PlaceOf;
 use crate::originate::Ending;
 use crate::timer::Timer;
 use crate::transactions::{Content, Purpose};
@@ -74,7 +73,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     /// Copies one resource to a peer.
-    fn copy_resource(&mut self, now: Now, to: NodeId, resource: &ResourceId) {
+    pub(crate) fn copy_resource(&mut self, now: Now, to: NodeId, resource: &ResourceId) {
         self.copy_resources(now, to, VecDeque::from([resource.clone()]));
     }
 
@@ -240,7 +239,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         self.batch_done(now, number, outcome);
     }
 
-    fn batch_done(&mut self, now: Now, number: u64, outcome: Result<(), Failure>) {
+    pub(crate) fn batch_done(&mut self, now: Now, number: u64, outcome: Result<(), Failure>) {
         let Some(copy) = self.copies.open.get_mut(&number) else {
             return;
         };
@@ -252,7 +251,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     /// The other peer does not know its place yet: it gets the resource again after a pause.
-    fn retry_later(&mut self, now: Now, number: u64, resource: ResourceId) {
+    pub(crate) fn retry_later(&mut self, now: Now, number: u64, resource: ResourceId) {
         let Some(copy) = self.copies.open.get_mut(&number) else {
             return;
         };
@@ -278,75 +277,6 @@ impl<T: Topology, S: Store> Node<T, S> {
             }
             Wanted::Dropping => self.on_offered(now, copy.failure.is_none()),
             Wanted::Anyway => {}
-        }
-    }
-
-    /// Fetches what another peer has newer; false if there is nothing to ask.
-    pub(crate) fn resynchronise(
-        &mut self,
-        now: Now,
-        node: NodeId,
-        resource: &ResourceId,
-        copy: Option<u64>,
-    ) -> bool {
-        let kinds = self.storage.kinds_at(resource);
-        let request = self.storage.fetch_all_request(resource, &kinds);
-        let Some(body) = request.ok().and_then(|request| request.to_bytes().ok()) else {
-            return false;
-        };
-        let purpose = Purpose::Resynchronise { node, resource: resource.clone(), copy };
-        let to = vec![Destination::Node(node)];
-        self.send_request(now, MessageCode::FETCH_REQUEST, to, body, purpose);
-        true
-    }
-
-    /// The newer values of another peer are here: they are merged with ours.
-    pub(crate) fn finish_resynchronise(
-        &mut self,
-        now: Now,
-        node: NodeId,
-        resource: &ResourceId,
-        copy: Option<u64>,
-        ending: Ending,
-    ) {
-        let fetched = match ending {
-            Ending::Answered(answer) => answer.checked.fetched,
-            _ => None,
-        };
-        let Some(Ok(fetched)) = fetched else {
-            return copy.map_or((), |number| self.batch_done(now, number, Ok(())));
-        };
-        let mut changed = false;
-        for kind in &fetched.kinds {
-            let place = PlaceOf(&self.topology);
-            // what may not be here is left out, and the rest taken
-            let merged =
-                self.storage.merge(now, resource, kind.kind, &kind.values, kind.generation, &place);
-            changed |= merged.is_ok_and(|merged| merged.changed());
-        }
-        self.send_merged(now, node, resource, copy, changed);
-    }
-
-    /// The refused copy was refused whole: it is sent again, merged. What is new here goes to our
-    /// own replicas, too.
-    fn send_merged(
-        &mut self,
-        now: Now,
-        node: NodeId,
-        resource: &ResourceId,
-        copy: Option<u64>,
-        changed: bool,
-    ) {
-        match copy {
-            Some(number) => self.retry_later(now, number, resource.clone()),
-            None => self.copy_resource(now, node, resource),
-        }
-        if changed && self.topology.is_responsible(resource) {
-            for replica in self.topology.replicas(resource) {
-                if replica != node {
-                    self.copy_resource(now, replica, resource);
-                }
-            }
         }
     }
 }

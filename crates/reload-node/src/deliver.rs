@@ -11,8 +11,9 @@ use reload_wire::{
 
 use crate::answers::{Remembered, request_lifetime};
 use crate::crypto::Check;
-use crate::forward::{DESTINATION_CRITICAL, Origin, copied_options};
+use crate::forward::Origin;
 use crate::fragments::{FragmentKey, NoRoom};
+use crate::options::{DESTINATION_CRITICAL, copied_options};
 use crate::timer::Timer;
 use crate::transactions::Purpose;
 use crate::{LinkId, Node};

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use reload_storage::Store;
 use reload_topology::{Route, Target, Topology};
 use reload_wire::{
-    Destination, ErrorCode, ForwardingHeader, ForwardingOption, MessageCode, NodeId, Now,
-    peek_message_code,
+    Destination, ErrorCode, ForwardingHeader, MessageCode, NodeId, Now, peek_message_code,
 };
 
 use crate::deliver::Caller;
+use crate::options::FORWARD_CRITICAL;
 use crate::{LinkId, Node, Role};
 
 /// Where a message came from.
@@ -33,7 +33,7 @@ impl Origin {
 
 /// What to do with a message, by the first entry of its destination list (section 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     /// It is for this node.
     Deliver,
     /// The entry is this node, and others follow.
@@ -49,9 +49,6 @@ enum Step {
     /// Its destination list cannot be followed.
     Malformed,
 }
-
-/// Set if any peer that forwards must understand the option (section 6.3.2.3).
-const FORWARD_CRITICAL: u8 = 0x01;
 
 impl<T: Topology, S: Store> Node<T, S> {
     /// A message came over a link.
@@ -187,7 +184,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
     }
 
-    fn step(&self, list: &[Destination]) -> Step {
+    pub(crate) fn step(&self, list: &[Destination]) -> Step {
         match list {
             [] => Step::Drop,
             [Destination::Node(id), ..] if id.is_wildcard() => Step::Deliver,
@@ -253,43 +250,6 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
     }
 
-    /// Sends messages another way that were waiting on a link which failed. Those of our own
-    /// requests go by their transactions.
-    pub(crate) fn reroute(&mut self, now: Now, link: LinkId, messages: Vec<Bytes>) {
-        for message in messages {
-            let Ok((header, rest)) = ForwardingHeader::split(&self.dialect, &message) else {
-                continue;
-            };
-            let own = self.transactions.get(header.transaction_id).is_some();
-            let ended = header.via_list.is_empty() && !is_answer(&header, &rest);
-            if own || ended {
-                continue;
-            }
-            if let Step::Forward(other) = self.step(&header.destination_list)
-                && other != link
-                && self.send_on(now, other, &header, &rest)
-            {
-                self.counters.rerouted += 1;
-            } else if self.step(&header.destination_list) == Step::Deliver {
-                self.deliver_back(now, header, rest);
-            }
-        }
-    }
-
-    /// A message that was on its way to the failed peer, and for which this peer has become
-    /// responsible: the last entry of its via list is the hop it came from.
-    fn deliver_back(&mut self, now: Now, mut header: ForwardingHeader, rest: Bytes) {
-        self.restore_via(&mut header.via_list);
-        let Some(Destination::Node(node)) = header.via_list.pop() else {
-            return;
-        };
-        let Some(link) = self.links.to_node(&node) else {
-            return;
-        };
-        self.counters.rerouted += 1;
-        self.deliver(now, Origin::Link { link, node }, header, rest);
-    }
-
     /// A message is arriving that is larger than allowed: the sender is told, the link closed (6.6).
     pub(crate) fn on_too_large(&mut self, now: Now, link: LinkId, header: ForwardingHeader) {
         let Some(entry) = self.links.get(link) else {
@@ -324,7 +284,7 @@ impl<T: Topology, S: Store> Node<T, S> {
 }
 
 /// Whether this is known to be an answer or an error: only the first fragment tells.
-fn is_answer(header: &ForwardingHeader, rest: &Bytes) -> bool {
+pub(crate) fn is_answer(header: &ForwardingHeader, rest: &Bytes) -> bool {
     header.fragment.offset == 0 && peek_message_code(rest).is_some_and(|code| !code.is_request())
 }
 
@@ -341,18 +301,4 @@ fn has_duplicates(list: &[Destination]) -> bool {
         Destination::Resource(id) => !seen.insert((2, id.as_bytes())),
         Destination::Opaque(_) | Destination::Unknown { .. } => false,
     })
-}
-
-/// Set if any node that answers must understand the option (section 6.3.2.3).
-pub(crate) const DESTINATION_CRITICAL: u8 = 0x02;
-/// Set if the option is copied into the answer (section 6.3.2.3).
-pub(crate) const RESPONSE_COPY: u8 = 0x04;
-
-/// The options of the answer to a request with these (section 6.3.2.3).
-pub(crate) fn copied_options(options: &[ForwardingOption]) -> Vec<ForwardingOption> {
-    let wanted = options.iter().filter(|option| option.flags & RESPONSE_COPY != 0);
-    let base = FORWARD_CRITICAL | DESTINATION_CRITICAL | RESPONSE_COPY;
-    wanted
-        .map(|option| ForwardingOption { flags: option.flags & !base, ..option.clone() })
-        .collect()
 }

@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod actions;
+mod answered;
 mod answers;
 mod app_attach;
 mod app_attach_answer;
@@ -28,6 +29,7 @@ mod link_events;
 mod links;
 mod node;
 mod opaque;
+mod options;
 mod originate;
 mod output;
 mod partition;
@@ -35,7 +37,9 @@ mod path_mtu;
 mod rate;
 mod read;
 mod request;
+mod reroute;
 mod respond;
+mod resynchronise;
 mod send;
 mod setup;
 mod slots;
