@@ -45,4 +45,4 @@ pub use pipe::{FIRST_PRIVATE_APPLICATION, Pipe, PipeError, PipeStream};
 pub use reload_datagram::{DatagramLinkStatus, EndpointCounters, LinkPhase};
 pub use reload_ice::{TurnLogin, TurnQuotas};
 pub use tls::{Refusal, TlsIdentity, key_log, key_log_from};
-pub use turn::{TurnServer, TurnSettings, TurnStatus};
+pub use turn::{TurnServer, TurnSettings, TurnStatus, turn_answers};

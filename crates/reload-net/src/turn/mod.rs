@@ -2,6 +2,7 @@
 //! more socket for each allocation. What a request may have, `reload-ice` decides; who gets a login,
 //! the usage of the peer.
 
+mod check;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ use std::time::Duration;
 
 use reload_ice::TurnQuotas;
 use tokio::sync::{mpsc, oneshot};
+
+pub use check::turn_answers;
 
 use crate::error::NetError;
 use crate::udp::Socket;

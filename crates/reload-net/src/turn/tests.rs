@@ -125,17 +125,12 @@ async fn nothing_is_allocated_without_a_login() {
 #[tokio::test]
 async fn it_tells_anybody_how_it_sees_them() {
     let server = server(settings("127.0.0.1:0")).await;
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let local = socket.local_addr().unwrap();
-    let now = Instant::now();
-    let mut stun = reload_ice::StunClient::new(now, local, server.address(), HOUR, [3; 32]);
-    stun.handle_timeout(now);
-    let question = stun.poll_transmit().unwrap();
-    socket.send_to(&question.data, question.remote).await.unwrap();
-    let mut buffer = [0; 512];
-    let (size, from) = timeout(PATIENCE, socket.recv_from(&mut buffer)).await.unwrap().unwrap();
-    stun.handle_datagram(now, local, from, &buffer[..size]);
-    assert_eq!(stun.mapped(), Some(local));
+    assert!(turn_answers(server.address()).await);
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let closed = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let silent_address = silent.local_addr().unwrap();
+    let (silence, nobody) = tokio::join!(turn_answers(silent_address), turn_answers(closed));
+    assert!(!silence && !nobody);
 }
 
 #[tokio::test]
