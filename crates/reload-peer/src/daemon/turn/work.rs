@@ -1,10 +1,11 @@
 //! The task: both sides of the usage, driven by time, by events of the node and by answers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reload_config::Configuration;
-use reload_net::{RequestFailure, Snapshot, Stopped, TurnServer};
+use reload_net::{RequestFailure, Snapshot, Stopped, TurnServer, turn_answers};
 use reload_node::{AskingId, Event, Offer, Request, Response};
 use reload_topology::{Phase, TopologyEvent};
 use reload_usages::{RecordId, SeekId, TURN_CREDENTIALS, TurnOffering, TurnSeeking};
@@ -26,6 +27,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Servers that are used at a time: another one is there when one goes.
 const WANTED: usize = 2;
 
+/// How often a server that is used is asked whether it is there.
+const CHECK: Duration = Duration::from_secs(60);
+
 /// No faster than that, whatever a usage says.
 const BREATH: Duration = Duration::from_millis(20);
 
@@ -41,6 +45,7 @@ type Finished = (Made, Result<Response, RequestFailure>);
 /// What ended the wait.
 enum Input {
     Finished(Finished),
+    Checked(SocketAddr, bool),
     Event(Event),
     Look,
     Due,
@@ -57,6 +62,11 @@ pub(super) struct Work {
     offering: TurnOffering,
     seeking: TurnSeeking,
     requests: JoinSet<Finished>,
+    /// Stores of records under way.
+    storing: usize,
+    /// Whether servers that are used can be reached.
+    checks: JoinSet<(SocketAddr, bool)>,
+    next_check: Instant,
     events: Receiver<Event>,
     look: Interval,
 }
@@ -80,8 +90,20 @@ impl Work {
         let (offering, seeking) = node.handle().with(make).await?;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let requests = JoinSet::new();
-        Ok(Self { node, wish, seeks, server: bound, offering, seeking, requests, events, look })
+        Ok(Self {
+            node,
+            wish,
+            seeks,
+            server: bound,
+            offering,
+            seeking,
+            requests: JoinSet::new(),
+            storing: 0,
+            checks: JoinSet::new(),
+            next_check: Instant::now(),
+            events,
+            look,
+        })
     }
 
     /// Works until the node stops, or is about to leave.
@@ -98,6 +120,10 @@ impl Work {
                     Ok((_, Err(RequestFailure::Stopped(_)))) | Err(_) => return,
                     Ok(finished) => Input::Finished(finished),
                 },
+                Some(checked) = self.checks.join_next() => match checked {
+                    Ok((server, answers)) => Input::Checked(server, answers),
+                    Err(_) => return,
+                },
                 event = self.events.recv() => match event {
                     Ok(event) => Input::Event(event),
                     Err(RecvError::Lagged(_)) => Input::Look,
@@ -109,6 +135,10 @@ impl Work {
             let done = match input {
                 Input::Finished((made, result)) => {
                     self.on_finished(made, result);
+                    Ok(())
+                }
+                Input::Checked(server, answers) => {
+                    self.on_checked(server, answers);
                     Ok(())
                 }
                 Input::Event(event) => self.on_event(event).await,
@@ -126,6 +156,7 @@ impl Work {
     fn ask(&mut self) {
         let now = now();
         while let Some((record, request)) = self.offering.poll_request(now) {
+            self.storing += 1;
             self.request(Made::Record(record), request);
         }
         while let Some((seek, request)) = self.seeking.poll_request(now) {
@@ -145,6 +176,7 @@ impl Work {
         let reply = result.ok().map(|response| response.reply);
         match made {
             Made::Record(record) => {
+                self.storing = self.storing.saturating_sub(1);
                 self.offering.handle_finished(now(), record, reply.as_ref());
                 let records = self.offering.stored();
                 self.node.note(|notes| notes.turn.records = records);
@@ -160,7 +192,25 @@ impl Work {
         tracing::info!(?servers, "TURN servers of the overlay for this node");
         let used = servers.into_iter().map(|(node, server)| (Some(node), server)).collect();
         self.node.note(|notes| notes.turn.used = used);
+        self.check();
         self.node.handle().set_turn_servers(logins).await
+    }
+
+    /// A login is of no use where the server can't be reached, whatever its peer says.
+    fn check(&mut self) {
+        self.next_check = Instant::now() + CHECK;
+        if self.checks.is_empty() {
+            for (_, server) in self.seeking.servers() {
+                self.checks.spawn(async move { (server, turn_answers(server).await) });
+            }
+        }
+    }
+
+    fn on_checked(&mut self, server: SocketAddr, answers: bool) {
+        if !answers {
+            tracing::info!(%server, "the TURN server does not answer");
+            self.seeking.handle_failed(now(), server);
+        }
     }
 
     async fn on_event(&mut self, event: Event) -> Result<(), Stopped> {
@@ -216,6 +266,9 @@ impl Work {
         let helped = self.server.is_some() || public(&snapshot).is_some();
         let wanted = if self.seeks && !helped && !no_ice { WANTED } else { 0 };
         self.seeking.set_wanted(now(), wanted);
+        if self.next_check <= Instant::now() {
+            self.check();
+        }
         Ok(())
     }
 
@@ -270,7 +323,7 @@ impl Work {
             return;
         }
         self.ask();
-        while self.offering.stored() > 0 {
+        while self.offering.stored() > 0 || self.storing > 0 {
             let Some(Ok((made, result))) = self.requests.join_next().await else { return };
             self.on_finished(made, result);
             self.ask();
