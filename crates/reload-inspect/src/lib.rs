@@ -24,6 +24,7 @@ mod header;
 mod link;
 mod message;
 mod node;
+mod sip;
 mod storage;
 mod structure;
 mod text;

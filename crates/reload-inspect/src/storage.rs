@@ -6,6 +6,7 @@ use crate::body::resource;
 use crate::chord::nodes;
 use crate::link::address;
 use crate::message::signature;
+use crate::sip::sip_registration;
 use crate::walk::{Name, Step, Walk};
 
 pub(crate) fn store_req(walk: &mut Walk<'_>) -> Step {
@@ -213,6 +214,14 @@ pub(crate) fn data_value(walk: &mut Walk<'_>, kind: Option<KindId>) -> Step {
     if kind == Some(KindId::TURN_SERVICE) && exists {
         return walk.nested("value", None, 4, |walk| {
             walk.whole("turn_server", |walk| walk.element("turn_server", Some("9"), turn_server));
+            Ok(())
+        });
+    }
+    if kind == Some(KindId::SIP_REGISTRATION) && exists {
+        return walk.nested("value", None, 4, |walk| {
+            walk.whole("sip_registration", |walk| {
+                walk.element("sip_registration", Some("RFC 7904 3.2"), sip_registration)
+            });
             Ok(())
         });
     }

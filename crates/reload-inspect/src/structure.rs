@@ -10,6 +10,7 @@ use crate::link::{address, candidate_fields};
 use crate::message::{
     certificate_fields, contents, extension_fields, identity, security_block, signature,
 };
+use crate::sip::sip_registration;
 use crate::storage::{
     array_range_fields, data_value, meta_data, meta_data_value, model_specifier, specifier,
     stored_data, stored_data_value, stored_meta_data, turn_server,
@@ -98,6 +99,7 @@ fn plain(name: &str) -> Option<(&'static str, Reader)> {
         "StoredMetaData" => ("stored_meta_data", |walk| stored_meta_data(walk, no_kind())),
         "MetaData" => ("meta_data", meta_data),
         "TurnServer" => ("turn_server", turn_server),
+        "SipRegistration" => ("sip_registration", sip_registration),
         _ => return None,
     })
 }

@@ -185,6 +185,20 @@ impl Fields for SignerIdentity {
     }
 }
 
+impl Fields for SipRegistration {
+    fn fields(&self) -> Value {
+        match self {
+            Self::Uri(uri) => choice("uri", uri.fields()),
+            Self::Route { contact_prefs, destination_list } => {
+                let prefs = ("contact_prefs".to_owned(), contact_prefs.fields());
+                let list = ("destination_list".to_owned(), destination_list.fields());
+                choice("route", Value::Table(Table::from_iter([prefs, list])))
+            }
+            Self::Unknown { kind, data } => unknown(*kind, data),
+        }
+    }
+}
+
 impl Fields for ProbeInformation {
     fn fields(&self) -> Value {
         match self {

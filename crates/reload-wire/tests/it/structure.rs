@@ -57,6 +57,6 @@ structures! {
     FindReq ForwardingHeader ForwardingOption FramedMessage GenericCertificate IceCandidate
     IpAddressPort JoinAns JoinReq LeaveAns LeaveReq MessageContents MessageExtension MetaData NodeId
     PingAns PingReq ProbeAns ProbeReq ResourceId RouteQueryReq SecurityBlock Signature
-    SignerIdentity StatAns StatReq StoreAns StoreReq StoredData StoredDataSpecifier StoredMetaData
+    SignerIdentity SipRegistration StatAns StatReq StoreAns StoreReq StoredData StoredDataSpecifier StoredMetaData
     TurnServer UnknownKinds UpdateAns
 }
