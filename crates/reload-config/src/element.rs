@@ -143,7 +143,11 @@ impl<'a> Element<'a> {
     }
 
     pub(crate) fn boolean(self) -> Result<bool, ConfigError> {
-        match self.text()?.as_str() {
+        self.boolean_in(&self.text()?)
+    }
+
+    pub(crate) fn boolean_in(self, text: &str) -> Result<bool, ConfigError> {
+        match text {
             "true" | "1" => Ok(true),
             "false" | "0" => Ok(false),
             other => Err(self.refuse(Problem::NotBoolean { value: shorten(other) })),

@@ -176,6 +176,8 @@ pub enum Problem {
     NotTime { value: String },
     #[error("the time {value:?} is not in UTC")]
     NotUtc { value: String },
+    #[error("{value:?} is not a POSIX extended regular expression, or too large a one")]
+    NotPattern { value: String },
     #[error("the content is not base64")]
     NotBase64,
     #[error("the content is not a DER certificate")]

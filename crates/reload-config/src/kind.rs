@@ -4,6 +4,7 @@ use bytes::Bytes;
 use reload_wire::{DataModel, KindId};
 
 use crate::document::with_context;
+use crate::domain::DomainRestriction;
 use crate::error::{ConfigError, Problem};
 use crate::extension::Extension;
 use crate::iana::IanaKind;
@@ -68,6 +69,8 @@ pub struct KindDefinition {
     pub max_count: u32,
     /// `max-size`: the most bytes of a value.
     pub max_size: u32,
+    /// `domain-restriction` of SIP-REGISTRATION: whose AORs are taken; none takes all.
+    pub domain_restriction: Option<DomainRestriction>,
     /// Elements of other namespaces.
     pub extensions: Vec<Extension>,
 }
@@ -82,7 +85,16 @@ impl KindDefinition {
         max_count: u32,
         max_size: u32,
     ) -> Self {
-        Self { id, name: None, model, access, max_count, max_size, extensions: Vec::new() }
+        Self {
+            id,
+            name: None,
+            model,
+            access,
+            max_count,
+            max_size,
+            domain_restriction: None,
+            extensions: Vec::new(),
+        }
     }
 
     /// A registered Kind.
@@ -90,6 +102,14 @@ impl KindDefinition {
     pub fn registered(kind: &IanaKind, max_count: u32, max_size: u32) -> Self {
         let name = Some(kind.name.to_owned());
         Self { name, ..Self::private(kind.id, kind.model, kind.access(), max_count, max_size) }
+    }
+
+    /// Whether the overlay of that name takes this user name, the AOR of a registration, as far as
+    /// its domain goes (RFC 7904 section 3.4). All names without a restriction.
+    #[must_use]
+    pub fn permits_user(&self, overlay: &str, user: &str) -> bool {
+        let Some(restriction) = &self.domain_restriction else { return true };
+        user.rsplit_once('@').is_some_and(|(_, domain)| restriction.permits(overlay, domain))
     }
 }
 

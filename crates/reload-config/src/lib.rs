@@ -29,8 +29,10 @@ mod change;
 mod change_kind;
 mod configuration;
 mod document;
+mod domain;
 mod element;
 mod error;
+mod expression;
 mod extension;
 mod fit;
 mod iana;
@@ -42,6 +44,7 @@ mod read;
 mod read_kind;
 mod scan;
 mod sequence;
+mod syntax;
 mod write;
 
 pub use assemble::{DocumentBuilder, assemble, assemble_unsigned};
@@ -51,6 +54,7 @@ pub use configuration::{
     ChordSettings, Configuration, SelfSignedDigest, Settings, SharedSecret, TOPOLOGY_CHORD,
 };
 pub use document::OverlayDocument;
+pub use domain::{DomainPattern, DomainRestriction};
 pub use error::{ConfigError, Problem, XmlFault};
 pub use extension::{Extension, ExtensionAttribute};
 pub use fit::{
@@ -66,6 +70,8 @@ pub use sequence::{MAX_SEQUENCE, sequence_newer};
 pub const NS_BASE: &str = "urn:ietf:params:xml:ns:p2p:config-base";
 /// The namespace of the elements of CHORD-RELOAD (section 11.1).
 pub const NS_CHORD: &str = "urn:ietf:params:xml:ns:p2p:config-chord";
+/// The namespace of the elements of the SIP usage (RFC 7904 section 3.4).
+pub const NS_SIP: &str = "urn:ietf:params:xml:ns:p2p:config-base:sip";
 /// The default port of a bootstrap node (section 14.2).
 pub const DEFAULT_PORT: u16 = 6084;
 /// The media type of a configuration document (section 14.16).

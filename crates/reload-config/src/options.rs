@@ -1,7 +1,7 @@
 //! How strictly a document is read, and what this implementation supports.
 
 use crate::configuration::TOPOLOGY_CHORD;
-use crate::{NS_BASE, NS_CHORD};
+use crate::{NS_BASE, NS_CHORD, NS_SIP};
 
 /// Whether known deviations of other implementations are read. It never changes what is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct ReadOptions {
 }
 
 impl ReadOptions {
-    /// The base protocol alone, lenient.
+    /// The base protocol and the SIP usage, lenient.
     #[must_use]
     pub fn lenient() -> Self {
         Self { leniency: Leniency::Lenient, ..Self::default() }
@@ -44,11 +44,11 @@ impl ReadOptions {
 }
 
 impl Default for ReadOptions {
-    /// The base protocol alone, strict.
+    /// The base protocol and the SIP usage, strict.
     fn default() -> Self {
         Self {
             leniency: Leniency::Strict,
-            extensions: vec![NS_BASE.to_owned(), NS_CHORD.to_owned()],
+            extensions: [NS_BASE, NS_CHORD, NS_SIP].map(str::to_owned).into(),
             topologies: vec![TOPOLOGY_CHORD.to_owned()],
             link_protocols: vec!["TLS".to_owned()],
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use reload_wire::{DataModel, KindId};
 
+use crate::domain::DomainRestriction;
 use crate::element::Element;
 use crate::error::{ConfigError, Problem, shorten};
 use crate::extension::Extension;
@@ -47,8 +48,9 @@ struct Identity {
 
 fn read_kind(kind: Element<'_>) -> Result<KindDefinition, ConfigError> {
     kind.allow_attributes(&["id", "name"])?;
-    let parameters = Parameters::read(kind)?;
-    parameters.definition(kind, &read_identity(kind)?)
+    let identity = read_identity(kind)?;
+    let parameters = Parameters::read(kind, identity.id == KindId::SIP_REGISTRATION)?;
+    parameters.definition(kind, &identity)
 }
 
 fn read_identity(kind: Element<'_>) -> Result<Identity, ConfigError> {
@@ -81,15 +83,22 @@ struct Parameters {
     max_node_multiple: Option<u8>,
     model: Option<String>,
     access: Option<String>,
+    domain_restriction: Option<DomainRestriction>,
     extensions: Vec<Extension>,
 }
 
 impl Parameters {
-    fn read(kind: Element<'_>) -> Result<Self, ConfigError> {
+    /// `sip`: it is the Kind that may have a restriction of domains (RFC 7904 section 3.4).
+    fn read(kind: Element<'_>, sip: bool) -> Result<Self, ConfigError> {
         let mut found = Self::default();
         for child in kind.children()? {
             if child.is_base() {
                 found.read_base(kind, child)?;
+            } else if sip && DomainRestriction::is_element(child) {
+                let restriction = DomainRestriction::read(child)?;
+                if found.domain_restriction.replace(restriction).is_some() {
+                    return Err(child.refuse(Problem::Repeated));
+                }
             } else {
                 found.extensions.push(Extension::from_node(child.node));
             }
@@ -133,7 +142,11 @@ impl Parameters {
         let max_size = self.max_size.ok_or_else(|| missing("max-size"))?;
         if let Some(registered) = identity.registered {
             let definition = KindDefinition::registered(registered, max_count, max_size);
-            return Ok(KindDefinition { extensions: self.extensions, ..definition });
+            return Ok(KindDefinition {
+                domain_restriction: self.domain_restriction,
+                extensions: self.extensions,
+                ..definition
+            });
         }
         let access = self.access(kind)?;
         let Some(model) = self.model.as_deref().and_then(model_from_name) else {

@@ -73,6 +73,9 @@ pub(crate) fn kind(definition: &KindDefinition) -> String {
     }
     out.element("max-count", definition.max_count);
     out.element("max-size", definition.max_size);
+    if let Some(restriction) = &definition.domain_restriction {
+        out.raw(&restriction.to_xml());
+    }
     out.extensions(&definition.extensions);
     out.indent -= 2;
     out.raw("</kind>");

@@ -11,6 +11,8 @@ use reload_wire::{DataModel, KindId};
 /// The supported Kinds of an overlay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kinds {
+    /// The name of the overlay.
+    overlay: String,
     known: BTreeMap<KindId, KindDefinition>,
     models: Arc<KindModels>,
 }
@@ -21,7 +23,16 @@ impl Kinds {
         let supported = definitions.filter(|kind| is_supported(kind));
         let known: BTreeMap<_, _> = supported.map(|kind| (kind.id, kind.clone())).collect();
         let models = known.values().map(|kind| (kind.id, kind.model)).collect();
-        Self { known, models: Arc::new(models) }
+        let overlay = configuration.instance_name.clone();
+        Self { overlay, known, models: Arc::new(models) }
+    }
+
+    /// Whether this user may have values of the Kind as far as the domain goes (RFC 7904 section 3.4).
+    pub(crate) fn permits_user(&self, kind: &KindDefinition, user: Option<&str>) -> bool {
+        match user {
+            Some(user) => kind.permits_user(&self.overlay, user),
+            None => kind.domain_restriction.is_none(),
+        }
     }
 
     pub(crate) fn models(&self) -> &Arc<KindModels> {

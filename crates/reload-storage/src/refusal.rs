@@ -42,6 +42,23 @@ pub enum Refusal {
         /// The signer of the request.
         sender: NodeId,
     },
+    /// The user name of a value's signer is in a domain that the overlay does not take (RFC 7904
+    /// section 3.3).
+    #[error("the overlay takes no kind {kind} from the domain of the user of node {signer}")]
+    ForeignDomain {
+        /// The Kind.
+        kind: KindId,
+        /// The signer of the value.
+        signer: NodeId,
+    },
+    /// The value is not what the usage of its Kind stores ([`crate::ValueCheck`]).
+    #[error("node {signer} stores what is no value of kind {kind}")]
+    ValueNotAccepted {
+        /// The Kind.
+        kind: KindId,
+        /// The signer of the value.
+        signer: NodeId,
+    },
     /// The certificate of a value's signer is past its end (section 7.1, E68).
     #[error("the certificate of node {signer}, which signed the value, has expired")]
     CertificateExpired {
@@ -133,6 +150,8 @@ impl Refusal {
             Self::ImplausibleReplica { .. }
             | Self::ValueForbidden { .. }
             | Self::SenderForbidden { .. }
+            | Self::ForeignDomain { .. }
+            | Self::ValueNotAccepted { .. }
             | Self::CertificateExpired { .. }
             | Self::ResourcesFull { .. }
             | Self::Fault(_) => ErrorCode::FORBIDDEN,

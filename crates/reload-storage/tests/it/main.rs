@@ -6,6 +6,7 @@
 mod answers;
 mod bed;
 mod copies;
+mod domains;
 mod faults;
 mod kinds;
 mod lifetimes;
