@@ -16,12 +16,12 @@ pub(crate) fn start(cli: &Cli) {
         (true, 1) | (false, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    // Noise that strangers send is no news; that library warns of each datagram.
-    let filter = match "stun_types=error".parse() {
-        Ok(quiet) if std::env::var_os("RUST_LOG").is_none() => filter.add_directive(quiet),
-        _ => filter,
-    };
+    let mut filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    if std::env::var_os("RUST_LOG").is_none() {
+        for quiet in QUIET.iter().filter_map(|quiet| quiet.parse().ok()) {
+            filter = filter.add_directive(quiet);
+        }
+    }
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -30,3 +30,8 @@ pub(crate) fn start(cli: &Cli) {
     // A second start in one process, as in tests, keeps the first.
     let _ = log.try_init();
 }
+
+/// Noise that strangers send is no news, nor is each datagram of a TURN client; these libraries tell of
+/// both.
+const QUIET: [&str; 4] =
+    ["stun_types=error", "stun_proto=error", "turn_types=error", "turn_client_proto=error"];
