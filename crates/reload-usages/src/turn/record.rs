@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use reload_node::{NewValue, Place, Reply, Request};
 use reload_wire::{DataValue, Encode, KindId, Now, ResourceId, TurnServer};
 
@@ -112,7 +111,7 @@ impl Record {
             kind: KindId::TURN_SERVICE,
             generation: 0,
             place: Place::Single,
-            value: DataValue { exists: value.is_some(), value: value.unwrap_or(Bytes::new()) },
+            value: DataValue { exists: value.is_some(), value: value.unwrap_or_default() },
             lifetime: LIFETIME,
             storage_time: None,
         };
