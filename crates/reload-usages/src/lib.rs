@@ -1,8 +1,9 @@
 //! Usages of RELOAD: what applications store in the overlay, and how. No I/O: a usage gives out
 //! requests for the node of its daemon and takes their answers.
 //!
-//! There are the certificate store (section 8): [`CertificateStore`], and the TURN server usage
-//! (section 9): [`TurnOffering`] for a peer that relays, [`TurnSeeking`] for a node that needs one.
+//! There are the certificate store (section 8): [`CertificateStore`], the TURN server usage
+//! (section 9): [`TurnOffering`] for a peer that relays, [`TurnSeeking`] for a node that needs one, and
+//! the SIP usage (RFC 7904) in [`sip`].
 //!
 //! ```no_run
 //! use reload_node::Reply;
@@ -24,6 +25,7 @@
 //! ```
 
 mod certificate_store;
+pub mod sip;
 mod turn;
 
 pub use certificate_store::{CertificateStore, EntryId, EntryStatus, StoreState};
