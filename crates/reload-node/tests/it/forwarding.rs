@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use reload_node::Role;
-use reload_wire::{Destination, ErrorCode, ForwardingOption, MessageCode, NodeId, ResourceId};
+use reload_wire::{
+    Destination, ErrorCode, ForwardingOption, MessageCode, NodeId, ProbeReq, ResourceId,
+};
 
 use crate::bench::{Bench, Making};
 
@@ -58,7 +60,7 @@ fn an_answer_goes_on_without_a_via_entry() {
     assert_eq!(sent.header.destination_list, [node(to.id)]); // our own entry is gone (6.1.1)
 }
 
-// R6940-4.2.1-02, R6940-6.1.1-03, R6940-6.1.2-09, R6940-6.1.2-10, R6940-6.2-01, R6940-6.2.2-01,
+// R6940-6.1.1-03, R6940-6.1.2-09, R6940-6.2-01, R6940-6.2.2-01,
 // R6940-6.3.2-15, R6940-6.3.3.1-02, R6940-6.5.3-01
 #[test]
 fn an_answer_goes_back_by_the_previous_hop_and_the_reversed_via_list() {
@@ -74,6 +76,26 @@ fn an_answer_goes_back_by_the_previous_hop_and_the_reversed_via_list() {
     assert_eq!(sent.contents.code, MessageCode::PING_ANSWER);
     assert_eq!(sent.header.transaction_id, draft.header.transaction_id);
     assert!(sent.header.via_list.is_empty());
+}
+
+// R6940-4.2.1-02, R6940-6.1.2-10
+#[test]
+fn a_node_with_one_node_id_needs_no_attach_for_any_request() {
+    let mut bench = Bench::new();
+    let (client, link) = bench.linked(1); // it has dialled, and no more
+    let (to, onward) = bench.linked(2);
+    let probe = ProbeReq { requested_info: Vec::new() };
+    let draft = client.request(bench.here(), MessageCode::PROBE_REQUEST, &probe);
+    bench.hear(link, &client, &draft);
+    let answer = bench.only(link);
+    assert_eq!(answer.contents.code, MessageCode::PROBE_ANSWER);
+    assert_eq!(answer.header.destination_list, [node(client.id)]); // that of its certificate
+    bench.hear(link, &client, &draft.to(&[node(to.id)]));
+    assert_eq!(bench.only(onward).header.via_list, [node(client.id)]);
+    // only an explicit list leads to it: nothing else is routed over that link
+    let asker = to.ping(resource()).to(&[bench.here(), node(client.id)]);
+    bench.hear(onward, &to, &asker);
+    assert_eq!(bench.only(link).header.destination_list, [node(client.id)]);
 }
 
 // R6940-6.1-04, R6940-6.1.1-05, R6940-6.5.3-01
