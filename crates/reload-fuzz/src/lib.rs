@@ -7,6 +7,7 @@
 
 mod body;
 mod configuration;
+mod datagram;
 mod form;
 mod inspect;
 mod link;
@@ -22,6 +23,7 @@ pub use body::{
     route_query, stat, store, update,
 };
 pub use configuration::configuration;
+pub use datagram::{dtls_records, endpoint_inputs, reliable_link, stun_ice};
 pub use form::enrollment_form;
 pub use inspect::inspect;
 pub use link::link_stream;
@@ -51,5 +53,5 @@ macro_rules! targets {
 targets! {
     frame message inspect security_block stored_values link_stream configuration enrollment_form node_inputs
     probe attach app_attach join leave update route_query ping store fetch stat find config_update
-    error_response
+    error_response dtls_records reliable_link stun_ice endpoint_inputs
 }

@@ -34,6 +34,9 @@ pub fn seeds(target: &str) -> Result<Vec<Seed>> {
         "configuration" => documents()?,
         "enrollment_form" => forms(),
         "node_inputs" => scripts()?,
+        "dtls_records" | "reliable_link" | "stun_ice" | "endpoint_inputs" => {
+            crate::datagram::scripts(target)
+        }
         "security_block" => structure_bytes(&[("SecurityBlock", None)])?,
         "stored_values" => structure_bytes(&STORED)?,
         method => body_seeds(method)?,

@@ -32,7 +32,8 @@ fn what_was_found_once_is_not_found_again() {
 
 #[test]
 fn every_target_takes_seeds_that_are_cut_short() {
-    for target in TARGETS.iter().filter(|target| target.name != "node_inputs") {
+    let slow = ["node_inputs", "dtls_records", "endpoint_inputs"];
+    for target in TARGETS.iter().filter(|target| !slow.contains(&target.name)) {
         for seed in seeds(target.name).unwrap() {
             let cuts = (0..seed.bytes.len()).step_by(1 + seed.bytes.len() / 64);
             for end in cuts {
