@@ -32,6 +32,25 @@ pub(crate) fn parse(text: &[u8]) -> Option<Term> {
     (reader.rest.is_empty() && text.is_ascii()).then_some(term)
 }
 
+/// A name in brackets, and what belongs to it.
+type Class = (&'static [u8], fn(&u8) -> bool);
+
+/// The character classes of the POSIX locale.
+const CLASSES: [Class; 12] = [
+    (b"[:alnum:]", u8::is_ascii_alphanumeric),
+    (b"[:alpha:]", u8::is_ascii_alphabetic),
+    (b"[:blank:]", |byte| matches!(byte, b' ' | b'\t')),
+    (b"[:cntrl:]", u8::is_ascii_control),
+    (b"[:digit:]", u8::is_ascii_digit),
+    (b"[:graph:]", u8::is_ascii_graphic),
+    (b"[:lower:]", u8::is_ascii_lowercase),
+    (b"[:print:]", |byte| matches!(byte, b' '..=b'~')),
+    (b"[:punct:]", u8::is_ascii_punctuation),
+    (b"[:space:]", |byte| byte.is_ascii_whitespace() || *byte == 0x0b),
+    (b"[:upper:]", u8::is_ascii_uppercase),
+    (b"[:xdigit:]", u8::is_ascii_hexdigit),
+];
+
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -166,22 +185,8 @@ impl Reader<'_> {
     }
 
     fn class(&mut self) -> Option<Set> {
-        const CLASSES: [(&[u8], fn(&u8) -> bool); 12] = [
-            (b"[:alnum:]", u8::is_ascii_alphanumeric),
-            (b"[:alpha:]", u8::is_ascii_alphabetic),
-            (b"[:blank:]", |byte| matches!(byte, b' ' | b'\t')),
-            (b"[:cntrl:]", u8::is_ascii_control),
-            (b"[:digit:]", u8::is_ascii_digit),
-            (b"[:graph:]", u8::is_ascii_graphic),
-            (b"[:lower:]", u8::is_ascii_lowercase),
-            (b"[:print:]", |byte| matches!(byte, b' '..=b'~')),
-            (b"[:punct:]", u8::is_ascii_punctuation),
-            (b"[:space:]", |byte| byte.is_ascii_whitespace() || *byte == 0x0b),
-            (b"[:upper:]", u8::is_ascii_uppercase),
-            (b"[:xdigit:]", u8::is_ascii_hexdigit),
-        ];
         let (_, belongs) = CLASSES.iter().find(|(name, _)| self.take(name))?;
-        let members = (0..128_u8).filter(|byte| belongs(byte));
+        let members = (0..128_u8).filter(belongs);
         Some(members.fold(0, |set, byte| set | bit(byte.to_ascii_lowercase())))
     }
 }
