@@ -7,6 +7,7 @@ mod contact_prefs;
 mod gruu;
 mod lookup;
 mod record;
+mod register_output;
 mod registering;
 mod target;
 #[cfg(test)]
@@ -21,9 +22,8 @@ pub use contact_prefs::{ContactPrefs, ContactPrefsError};
 pub use gruu::{Gruu, GruuError};
 pub use lookup::{LookupLimits, LookupOutput, LookupRequestId, NameHash, Resolution, SipLookup};
 pub use record::{RegistrationState, SavedRecord};
-pub use registering::{
-    RegisterError, RegisterId, RegisterOutput, RegisterRequestId, SipRegistering,
-};
+pub use register_output::{RegisterError, RegisterId, RegisterOutput, RegisterRequestId};
+pub use registering::SipRegistering;
 pub use target::SipTarget;
 pub use uri::{Scheme, SipUri, UriError};
 pub use value_check::is_registration;

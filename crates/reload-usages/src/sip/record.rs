@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_wire::{Now, UnixTime};
+use reload_wire::{DataValue, Now, UnixTime};
 
 /// The lifetime of a removal where it is not known how long that would live which it removes.
 const REMOVAL: u32 = 3600;
@@ -34,7 +34,7 @@ pub struct SavedRecord {
 
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    pub(super) value: Option<Bytes>,
+    value: Option<Bytes>,
     expires: u32,
     pub(super) kept: bool,
     pub(super) ends: Instant,
@@ -71,6 +71,14 @@ impl Record {
         let left = self.ends.saturating_duration_since(now.mono);
         let ends = now.wall.saturating_add(left);
         SavedRecord { value: self.value.clone(), expires: self.expires, kept: self.kept, ends }
+    }
+
+    /// What a Store carries.
+    pub(super) fn value(&self) -> DataValue {
+        match &self.value {
+            Some(value) => DataValue::new(value.clone()),
+            None => DataValue::absent(),
+        }
     }
 
     pub(super) const fn is_removal(&self) -> bool {

@@ -9,13 +9,13 @@ use reload_config::Configuration;
 use reload_identity::VerifiedCertificate;
 use reload_node::{NewValue, Place, Reply, Request, RequestError, Specifier};
 use reload_wire::{
-    DataValue, Encode, EncodeError, ErrorCode, KindId, ModelSpecifier, NodeId, Now, ResourceId,
-    StoredDataValue, UnixTime,
+    Encode, KindId, ModelSpecifier, NodeId, Now, ResourceId, StoredDataValue, UnixTime,
 };
 
-use super::aor::{Aor, AorError};
+use super::aor::Aor;
 use super::contact::SipContact;
 use super::record::{Record, RegistrationState};
+use super::register_output::{RegisterError, RegisterId, RegisterOutput, RegisterRequestId};
 
 /// REGISTERs that wait for a Store at a time.
 const MAX_WAITING: usize = 256;
@@ -23,58 +23,6 @@ const MAX_WAITING: usize = 256;
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 /// The longest wait after a failure.
 const LAST_RETRY: Duration = Duration::from_secs(300);
-
-/// Names what was asked for by a REGISTER.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RegisterId(u64);
-
-/// Names a request to the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RegisterRequestId(u64);
-
-/// Why a user is not registered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RegisterError {
-    /// The certificate of this node has no user name.
-    #[error("the certificate of this node has no user name")]
-    NoUser,
-    /// The user name of the certificate is no AOR.
-    #[error("the user name of this node is no SIP address: {0}")]
-    UserName(AorError),
-    /// The overlay does not have the Kind SIP-REGISTRATION.
-    #[error("the overlay has no SIP registrations")]
-    NoKind,
-    /// The overlay takes no AORs of this domain (RFC 7904 section 3.4).
-    #[error("the overlay takes no registrations of {0}")]
-    Domain(Aor),
-    /// The registration is too large, or has an empty destination list.
-    #[error("the registration cannot be written: {0}")]
-    Encoding(#[from] EncodeError),
-    /// Too many REGISTERs wait.
-    #[error("too many registrations are under way")]
-    Busy,
-    /// Its lifetime has ended.
-    #[error("the registration has expired")]
-    Expired,
-    /// The Store failed.
-    #[error(transparent)]
-    Request(#[from] RequestError),
-    /// The node has sent no request, or the answer is that to another one.
-    #[error("the request could not be made")]
-    NotMade,
-}
-
-/// What is to be done or to be known.
-#[derive(Debug)]
-pub enum RegisterOutput {
-    /// To be asked of the node, and answered with [`SipRegistering::handle_finished`].
-    Request(RegisterRequestId, Request),
-    /// A registration or a removal has come about, and lives for so many seconds, or it has not.
-    /// After a failure that may pass the Store is tried again all the same.
-    Finished(RegisterId, Result<u32, RegisterError>),
-    /// What was registered is not any longer, and nobody has asked for that.
-    Ended(RegisterError),
-}
 
 /// Keeps the registration of one user at one node. Call [`SipRegistering::poll_output`] until it gives
 /// nothing after each `handle_*` and at [`SipRegistering::wakeup`].
@@ -299,14 +247,14 @@ impl SipRegistering {
     }
 
     fn on_failed(&mut self, now: Now, it: Storing, error: RegisterError) {
-        if is_too_old(&error) && !it.looked {
+        if error.is_too_old() && !it.looked {
             let request = RegisterRequestId(self.number());
             self.step = Step::Looking { request };
             self.outputs.push_back(RegisterOutput::Request(request, self.look()));
             return;
         }
         self.step = Step::Wait;
-        let for_good = is_for_good(&error);
+        let for_good = error.is_for_good();
         self.finish(it.covers, &Err(error));
         if !self.waiting.is_empty() {
             return;
@@ -426,32 +374,5 @@ fn check(configuration: &Configuration, aor: &Aor) -> Result<(), RegisterError> 
         Ok(())
     } else {
         Err(RegisterError::Domain(aor.clone()))
-    }
-}
-
-fn is_too_old(error: &RegisterError) -> bool {
-    matches!(error, RegisterError::Request(RequestError::Refused { code, .. })
-        if *code == ErrorCode::DATA_TOO_OLD)
-}
-
-/// Whether the same Store would fail again.
-fn is_for_good(error: &RegisterError) -> bool {
-    match error {
-        RegisterError::Request(RequestError::Refused { code, .. }) => {
-            *code == ErrorCode::FORBIDDEN || *code == ErrorCode::DATA_TOO_LARGE
-        }
-        RegisterError::Request(RequestError::TooLarge { .. } | RequestError::UnknownKind(_)) => {
-            true
-        }
-        _ => false,
-    }
-}
-
-impl Record {
-    fn value(&self) -> DataValue {
-        match &self.value {
-            Some(value) => DataValue::new(value.clone()),
-            None => DataValue::absent(),
-        }
     }
 }
