@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::features::predicate;
 use super::uri::Scheme;
 
 /// The longest predicate that is read.
@@ -65,6 +66,18 @@ impl ContactPrefs {
             _ => None,
         };
         Ok(Self { text: text.to_owned(), scheme, schemes, quality })
+    }
+
+    /// Those of a Contact header field, from its parameters without their quotation marks (RFC 3840
+    /// sections 5 and 9). Parameters that are no features are left out.
+    ///
+    /// # Errors
+    /// [`ContactPrefsError`] if a feature is not written as RFC 3840 has it.
+    pub fn of_contact<'a>(
+        parameters: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    ) -> Result<Self, ContactPrefsError> {
+        let predicate = predicate(parameters).ok_or(ContactPrefsError)?;
+        Self::parse(predicate.as_bytes())
     }
 
     /// The text.
@@ -182,14 +195,14 @@ impl Reader<'_> {
         Some(filters)
     }
 
-    /// `tag=value`, `tag>=value`, `tag<=value`, or `tag=[value,low..high]`.
+    /// `tag=value`, `tag>=value`, `tag<=value`, `tag=low..high`, or `tag=[value,low..high]`.
     fn item(&mut self) -> Option<Filter> {
         let tag = self.tag()?;
         let is_order = self.take('>') || self.take('<');
         if !self.take('=') {
             return None;
         }
-        let values = if !is_order && self.take('[') { self.set()? } else { vec![self.value()?] };
+        let values = if !is_order && self.take('[') { self.set()? } else { self.range()? };
         if is_order && !values.iter().all(|value| value.is_number) {
             return None;
         }
@@ -202,11 +215,7 @@ impl Reader<'_> {
     fn set(&mut self) -> Option<Vec<Value>> {
         let mut values = Vec::new();
         loop {
-            values.push(self.value()?);
-            if let Some(rest) = self.rest.strip_prefix("..") {
-                self.rest = rest;
-                values.push(self.value()?);
-            }
+            values.extend(self.range()?);
             if self.take(']') {
                 return Some(values);
             }
@@ -214,6 +223,16 @@ impl Reader<'_> {
                 return None;
             }
         }
+    }
+
+    /// A value, or `low..high`.
+    fn range(&mut self) -> Option<Vec<Value>> {
+        let mut values = vec![self.value()?];
+        if let Some(rest) = self.rest.strip_prefix("..") {
+            self.rest = rest;
+            values.push(self.value()?);
+        }
+        Some(values)
     }
 
     /// `ftag` of RFC 2506: in a registration tree, global by a URI, or unregistered.

@@ -4,6 +4,7 @@
 mod aor;
 mod contact;
 mod contact_prefs;
+mod features;
 mod gruu;
 mod lookup;
 mod record;

@@ -69,6 +69,54 @@ fn what_is_no_predicate_is_refused() {
     assert!(ContactPrefs::parse(deep.as_bytes()).is_err());
 }
 
+// R7904-3.2-08
+#[test]
+fn the_examples_of_rfc_3840_are_read() {
+    let text = "(& (sip.mobility=fixed)\n   (| (! (sip.events=presence)) (sip.events=message-summary))\n   \
+                (| (language=en) (language=de))\n   (sip.description=\"PC\")\n   (sip.newparam=TRUE)\n   \
+                (rangeparam=-4..5125/1000))";
+    assert_eq!(prefs(text).scheme(), None);
+}
+
+fn of_contact(parameters: &[(&str, Option<&str>)]) -> Result<String, ContactPrefsError> {
+    ContactPrefs::of_contact(parameters.iter().copied()).map(|prefs| prefs.as_str().to_owned())
+}
+
+// R7904-3.2-08, R7904-5.1-11
+#[test]
+fn the_parameters_of_a_contact_header_field_make_a_predicate() {
+    for (parameters, expected) in [
+        (&[][..], ""),
+        (&[("expires", Some("60")), ("methods", None)], "(sip.methods=TRUE)"),
+        (&[("schemes", Some("sips"))], "(sip.schemes=sips)"),
+        (&[("audio", None), ("q", Some("0.5"))], "(sip.audio=TRUE);q=0.5"),
+        (
+            &[
+                ("mobility", Some("fixed")),
+                ("events", Some("!presence,message-summary")),
+                ("language", Some("en,de")),
+                ("description", Some("<P,C>")),
+                ("+sip.newparam", None),
+                ("+rangeparam", Some("#-4:+5.125")),
+                ("priority", Some("#>=3")),
+            ],
+            "(&(sip.mobility=fixed)(|(!(sip.events=presence))(sip.events=message-summary))\
+             (|(language=en)(language=de))(sip.description=\"P,C\")(sip.newparam=TRUE)\
+             (rangeparam=-4..+5.125)(sip.priority>=3))",
+        ),
+    ] {
+        assert_eq!(of_contact(parameters).as_deref(), Ok(expected));
+    }
+    let only_quality = ContactPrefs::of_contact([("q", Some("0.3"))]).unwrap();
+    assert_eq!((only_quality.quality(), only_quality.scheme()), (300, None));
+    for value in ["", "!!a", "a)(b=c", "<a", "#5", "#>=x", "a,,b"] {
+        assert!(of_contact(&[("class", Some(value))]).is_err(), "{value}");
+    }
+    assert!(of_contact(&[("+", None)]).is_err());
+    assert!(of_contact(&[("audio", None), ("class", Some("a)(b=c"))]).is_err());
+    assert!(of_contact(&[("audio", None), ("+a=b)(c", None)]).is_err());
+}
+
 #[test]
 fn the_quality_is_read_in_thousandths() {
     for (text, expected) in [
@@ -133,5 +181,6 @@ proptest! {
     #[test]
     fn texts_that_look_like_predicates_do_not_either(text in "[(&|!)=<>\\[\\]a1.;q\" ,/-]{0,40}") {
         let _ = ContactPrefs::parse(text.as_bytes());
+        let _ = ContactPrefs::of_contact([("+a", Some(&text[..])), (&text, None)]);
     }
 }
