@@ -27,8 +27,15 @@ pub(super) fn public(snapshot: &Snapshot) -> Option<SocketAddr> {
     public_address(&snapshot.hosts, &snapshot.reflexive)
 }
 
-/// Serves at an IP address, at the port of TURN if it is free.
-pub(super) fn serve(place: SocketAddr, overlay: &str) -> Result<TurnServer, NetError> {
+/// Serves at that IP address: at the port that was wished, else at that of TURN if it is free.
+pub(super) fn serve(
+    wish: TurnWish,
+    place: SocketAddr,
+    overlay: &str,
+) -> Result<TurnServer, NetError> {
+    if let TurnWish::At(address) = wish {
+        return TurnServer::start(TurnSettings::new(address, overlay));
+    }
     let at =
         |port| TurnServer::start(TurnSettings::new(SocketAddr::new(place.ip(), port), overlay));
     at(PORT).or_else(|_| at(0))

@@ -277,7 +277,7 @@ impl Work {
         let wanted = place(self.wish, snapshot).filter(|_| peer);
         if self.server.as_ref().map(|it| it.address().ip()) != wanted.map(|it| it.ip()) {
             let overlay = self.node.configuration().instance_name.clone();
-            self.server = wanted.and_then(|place| match serve(place, &overlay) {
+            self.server = wanted.and_then(|place| match serve(self.wish, place, &overlay) {
                 Ok(server) => Some(server),
                 Err(error) => {
                     tracing::warn!("this node does not serve TURN: {error}");
