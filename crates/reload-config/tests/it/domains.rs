@@ -1,10 +1,10 @@
 //! `domain-restriction` (RFC 7904 section 3.4) as documents have it.
 
 use reload_config::{
-    ConfigurationBuilder, DomainPattern, DomainRestriction, KindBlock, KindDefinition, Leniency,
-    NS_SIP, OverlayDocument, ReadOptions, iana_kind,
+    AccessControl, ConfigurationBuilder, DomainPattern, DomainRestriction, KindBlock,
+    KindDefinition, Leniency, NS_SIP, OverlayDocument, ReadOptions, iana_kind,
 };
-use reload_wire::KindId;
+use reload_wire::{DataModel, KindId};
 
 use crate::document;
 
@@ -76,6 +76,21 @@ fn what_the_grammar_does_not_have_is_refused_or_with_leniency_passed_over() {
         assert!(read(twice, leniency).is_err());
         assert!(read("<sip:domain-restriction enable='x'/>", leniency).is_err());
     }
+}
+
+// R7904-7-01, R7904-9.1-01
+#[test]
+fn the_kind_is_that_of_the_registry_whatever_the_document_says() {
+    let text = document(
+        "<root-cert>MAMCAQE=</root-cert><required-kinds><kind-block><kind name='SIP-REGISTRATION'>\
+         <data-model>SINGLE</data-model><access-control>USER-MATCH</access-control>\
+         <max-count>9</max-count><max-size>1000</max-size></kind></kind-block></required-kinds>",
+    );
+    let document = OverlayDocument::parse(text.as_bytes()).unwrap();
+    let kind = document.configurations()[0].kind(KindId(0x0000_0001)).unwrap();
+    assert_eq!(kind.name.as_deref(), Some("SIP-REGISTRATION"));
+    assert_eq!(kind.model, DataModel::Dictionary);
+    assert_eq!(kind.access, AccessControl::UserNodeMatch);
 }
 
 // R7904-9.2-01
