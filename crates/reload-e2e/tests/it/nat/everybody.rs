@@ -2,16 +2,23 @@
 //! every other.
 
 use std::collections::BTreeMap;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use reload_e2e::netns::Nat;
 use reload_e2e::{items, read_all};
 
-use super::pairs::{Pipe, Row, Table, overlay_ways};
+use super::pairs::{Pipe, Row, Table, Way, overlay_ways};
 use super::town::{Access, BOOTSTRAP, Citizen, Town};
 
 /// All values are read within this in a ring in order.
 const CALM: Duration = Duration::from_secs(90);
+
+/// The best way is chosen within this after the first one.
+const BETTER: Duration = Duration::from_secs(5);
+
+/// From one look to the next.
+const PACE: Duration = Duration::from_millis(100);
 
 /// The first Application-ID of the pipes: private ones, which may be streams.
 const APPLICATIONS: u16 = 0xf100;
@@ -78,11 +85,24 @@ fn open_all_pipes(town: &Town) -> Vec<Row> {
         let pipe = pipe.unwrap_or_else(|error| {
             panic!("{} to {}: {error:#}", CITIZENS[from].name, CITIZENS[to].name)
         });
-        let way = Pipe::way(town, from, application).unwrap();
+        let way = last_way(town, from, to, application);
         rows.push(Row { from, to, way, took: pipe.took });
         pipe.close().unwrap();
     }
     rows
+}
+
+/// A relay may be the first way that is found; where there is a better one, it comes soon.
+fn last_way(town: &Town, from: usize, to: usize, application: u16) -> Way {
+    let needed = CITIZENS[from].access.needs_relay(CITIZENS[to].access);
+    let begin = Instant::now();
+    loop {
+        let way = Pipe::way(town, from, application).unwrap();
+        if way.is_relayed() == needed || begin.elapsed() > BETTER {
+            return way;
+        }
+        sleep(PACE);
+    }
 }
 
 /// Relays where nothing else helps, and only there.

@@ -24,7 +24,6 @@ pub(super) struct Way {
     pub(super) remote_kind: String,
     pub(super) local: Option<SocketAddr>,
     pub(super) remote: Option<SocketAddr>,
-    pub(super) rtt: Option<f64>,
 }
 
 impl Way {
@@ -39,7 +38,6 @@ impl Way {
             remote_kind: word("remote_candidate")?,
             local: address("local"),
             remote: address("remote"),
-            rtt: link["rtt_milliseconds"].as_f64(),
         })
     }
 
@@ -96,12 +94,15 @@ impl Pipe {
         Ok(Self { opener, other, took })
     }
 
-    /// The way it goes, as the opener's node tells.
+    /// The way it goes, as the opener's node tells: bytes may flow before a pair is chosen.
     pub(super) fn way(town: &Town, from: usize, application: u16) -> Result<Way> {
-        let links = town.overlay.peer(from).json(&["links"])?;
-        let links = links["links"].as_array().context("no links")?;
-        let link = links.iter().find(|link| link["application"] == application);
-        Way::of(link.with_context(|| format!("no link for {application}: {links:?}"))?)
+        let look = || {
+            let links = town.overlay.peer(from).json(&["links"])?;
+            let links = links["links"].as_array().context("no links")?;
+            let link = links.iter().find(|link| link["application"] == application);
+            Way::of(link.with_context(|| format!("no link for {application}: {links:?}"))?)
+        };
+        Ok(until("the pair of candidates is chosen", HEARD, look)?.0)
     }
 
     /// Each direction ends with the input of its side.
@@ -156,19 +157,18 @@ impl fmt::Display for Table<'_> {
             let citizen = self.town.citizens[at];
             format!("{} ({})", citizen.name, citizen.access)
         };
-        writeln!(f, "| from | to | candidates | through | round trip | opened in |")?;
-        writeln!(f, "|---|---|---|---|---|---|")?;
+        writeln!(f, "| from | to | candidates | through | opened in |")?;
+        writeln!(f, "|---|---|---|---|---|")?;
         for row in self.rows {
             let way = &row.way;
             writeln!(
                 f,
-                "| {} | {} | {} - {} | {} | {} | {} ms |",
+                "| {} | {} | {} - {} | {} | {} ms |",
                 who(row.from),
                 who(row.to),
                 way.local_kind,
                 way.remote_kind,
                 self.through(way),
-                way.rtt.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms")),
                 row.took.as_millis()
             )?;
         }
