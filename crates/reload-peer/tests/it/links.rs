@@ -51,7 +51,10 @@ fn peers_with_ice_find_each_other_and_keep_values() {
             && !link["rtt_milliseconds"].is_null()
     });
     assert_eq!(link["kind"], "DTLS-UDP-SR");
-    assert_eq!((&link["local_candidate"], &link["remote_candidate"]), (&"host".into(), &"host".into()));
+    assert_eq!(
+        (&link["local_candidate"], &link["remote_candidate"]),
+        (&"host".into(), &"host".into())
+    );
     assert_eq!(link["local"], bob.address.as_str());
     assert_eq!(link["remote"], carol.address.as_str());
     assert_eq!(link["user"], user("carol").as_str());

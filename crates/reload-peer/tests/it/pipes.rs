@@ -167,7 +167,6 @@ fn a_pipe_breaks_with_a_line_when_the_other_node_dies() {
 fn a_pipe_without_a_running_node_says_how_to_start_one() {
     let overlay = Overlay::start();
     let home = overlay.home("alice");
-    let output =
-        finish(program().args(["pipe", "--home", text(&home), "--app", APP, "--listen"]));
+    let output = finish(program().args(["pipe", "--home", text(&home), "--app", APP, "--listen"]));
     assert!(stderr(&output).contains("no running node at"), "{}", stderr(&output));
 }
