@@ -231,7 +231,8 @@ impl IceSession {
             }
             Phase::Over => return self.relays.next_timeout(),
         };
-        let checks = self.checks.next_timeout(self.now);
+        // Checks that have come wait for the end of gathering.
+        let checks = self.checks.next_timeout(self.now).filter(|_| self.phase != Phase::Gathering);
         [own, checks, self.relays.next_timeout()].into_iter().flatten().min()
     }
 
