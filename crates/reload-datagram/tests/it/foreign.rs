@@ -147,8 +147,11 @@ impl Ours {
     }
 }
 
+/// Issues credentials of one kind.
+type Make = fn(&Overlay) -> Credentials;
+
 /// ICE, DTLS and a datagram each way. We control, and are the DTLS server, or neither.
-fn meet(python: &str, controlling: bool, kinds: [fn(&Overlay) -> Credentials; 2]) {
+fn meet(python: &str, controlling: bool, kinds: [Make; 2]) {
     let overlay = Overlay::new();
     let [own, theirs] = kinds.map(|make| make(&overlay));
     let server = (!controlling).then(|| OpenSsl::server(&overlay, &theirs));
@@ -181,7 +184,7 @@ fn meet(python: &str, controlling: bool, kinds: [fn(&Overlay) -> Credentials; 2]
 
 fn meet_each(controlling: bool) {
     let Some(python) = python().filter(|_| has_openssl()) else { return };
-    let all: [[fn(&Overlay) -> Credentials; 2]; 3] = [
+    let all: [[Make; 2]; 3] = [
         [Overlay::node, Overlay::node],
         [Overlay::rsa_node, Overlay::node],
         [Overlay::node, Overlay::rsa_node],

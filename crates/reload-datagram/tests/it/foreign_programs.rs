@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,12 +81,7 @@ impl Program {
 
     /// The first line that it said, or says by now, with this text.
     pub(crate) fn has_said(&mut self, text: &str) -> Option<String> {
-        loop {
-            match self.output.try_recv() {
-                Ok(line) => self.heard.push(line),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
-        }
+        self.heard.extend(self.output.try_iter());
         self.heard.iter().find(|line| line.contains(text)).cloned()
     }
 

@@ -84,7 +84,7 @@ impl Play {
 
     fn step(&mut self, step: u8, script: &mut Script<'_>) {
         match step % 14 {
-            0 => self.hear(&script.bytes().to_vec()),
+            0 => self.hear(script.bytes()),
             1 => {
                 let record = record(script);
                 self.hear(&record);
