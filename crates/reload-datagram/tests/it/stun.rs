@@ -27,7 +27,7 @@ fn a_plain_binding_request_of_anybody_is_answered() {
     assert_eq!(world.hosts[theirs].endpoint.counters().bindings_answered, 1);
 }
 
-// R6940-6.5.1.4-01 R6940-6.5.1.4-02 R6940-6.5.1.4-03 R6940-6.5.1.4-04
+// R6940-6.5.1.4-01 R6940-6.5.1.4-02 R6940-6.5.1.4-03 R6940-6.5.1.4-04 R6940-6.5.1.4-06
 #[test]
 fn one_of_the_peers_that_see_us_alike_serves_and_another_when_its_link_is_lost() {
     let mut world = World::new(41);
