@@ -80,7 +80,6 @@ pub(crate) async fn ice(
     (ours, theirs)
 }
 
-// R6940-6.5.1.13-01
 #[tokio::test]
 async fn ice_leads_to_a_link_that_carries_messages_both_ways() {
     let (mut one, mut two) = two(false, udp_only()).await;
@@ -138,7 +137,6 @@ async fn a_flood_over_datagrams_arrives_whole() {
     }
 }
 
-// R6940-6.6.1-01
 #[tokio::test]
 async fn without_ice_dtls_is_dialled_at_the_address_listened_on() {
     let (mut one, mut two) = two(true, udp_only()).await;
@@ -228,7 +226,7 @@ async fn without_udp_there_are_no_candidates_for_ice() {
     assert_eq!(candidates, []);
 }
 
-// R6940-6.5.1.11-01
+// R6940-6.5.1.11-01, R6940-6.6.1-01
 #[tokio::test]
 async fn a_certificate_of_another_overlay_is_refused_over_dtls() {
     let (ours, theirs) = (Overlay::new(), Overlay::with_ca("another CA"));

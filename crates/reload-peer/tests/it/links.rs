@@ -37,7 +37,6 @@ fn wait_for_link(peer: &Peer, wanted: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-// R6940-6.6.1-01
 #[test]
 fn peers_with_ice_find_each_other_and_keep_values() {
     let (_overlay, peers) = with_ice(&["alice", "bob", "carol"]);
