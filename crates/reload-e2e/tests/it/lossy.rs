@@ -80,7 +80,7 @@ impl Value {
 }
 
 #[test]
-#[ignore = "takes minutes: run by `cargo xtask e2e`"]
+#[ignore = "its target is not reached yet: run by `cargo xtask e2e lossy`"]
 fn eight_peers_on_a_bad_network_lose_no_value_and_are_fast_enough() {
     let Some(lab) = Lab::open().unwrap() else { return };
     let public = lab.switch("public").unwrap();
