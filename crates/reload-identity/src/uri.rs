@@ -121,6 +121,7 @@ mod tests {
             "reload://0110ffffffffffffffffffffffffffffffff@example.org/",
             "reload://011000000000000000000000000000000000@example.org/",
             "reload://0110+0112233445566778899aabbccddeeff@example.org/",
+            "reload://011000112233445566778899aabbccddeeff0@example.org/",
             "reload://@example.org/",
             "reload://example.org/",
         ] {

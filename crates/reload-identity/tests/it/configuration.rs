@@ -198,3 +198,17 @@ fn single_kind_of_an_update_is_verified_over_all_its_bytes() {
     let error = verify_kind(&unsigned, &config, &trust, NOW).unwrap_err();
     assert_eq!(error, ConfigurationError::KindNotSigned(id));
 }
+
+#[test]
+fn a_bad_signature_of_a_kind_is_refused_by_the_lenient_switch_too() {
+    let ca = ca("CA");
+    let (signer, other) = (node(&ca, &[1], None), node(&ca, &[2], None));
+    let mut foreign = builder(&ca, 1);
+    foreign.sign_kinds(|kind| sign_kind(&other, kind)).unwrap();
+    let raw = foreign.build().unwrap();
+    let bytes = assemble(&raw, &sign_configuration(&signer, &raw).unwrap());
+    let document = OverlayDocument::parse_with(&bytes, &ReadOptions::lenient()).unwrap();
+    let error = verify_configuration(&document, OVERLAY, Signers::FirstUse, Leniency::Lenient, NOW)
+        .unwrap_err();
+    assert!(matches!(error, ConfigurationError::NotAKindSigner { .. }));
+}

@@ -4,6 +4,7 @@
 
 mod chain;
 mod configuration;
+mod details;
 mod fixture;
 mod issue;
 mod message;
