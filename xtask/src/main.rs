@@ -53,17 +53,7 @@ enum Command {
         targets: Vec<String>,
     },
     /// Break a crate in a sample of places and count what its tests do not notice.
-    Mutants {
-        /// The crate.
-        #[arg(value_name = "PACKAGE")]
-        package: String,
-        /// How many places.
-        #[arg(long, value_name = "N", default_value_t = 250)]
-        sample: usize,
-        /// Which ones.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        seed: u64,
-    },
+    Mutants(mutants::Options),
     /// Give one message of every method to an independent decoder.
     Messages,
 }
@@ -76,7 +66,7 @@ fn main() -> ExitCode {
         Command::Conformance { write } => conformance::run(write),
         Command::E2e { filter } => e2e::run(filter.as_deref()),
         Command::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
-        Command::Mutants { package, sample, seed } => mutants::run(&package, sample, seed),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Messages => messages::run(),
     };
     match done {
