@@ -169,4 +169,25 @@ mod tests {
         let error = data.open(&Dialect::default(), DataModel::Dictionary).unwrap_err();
         assert_eq!(error.field(), "stored_data.value.value");
     }
+
+    fn reads_as_itself(value: &StoredDataValue) -> bool {
+        let value = value.to_bytes().unwrap();
+        let (storage_time, signature) = (UnixTime(1), Signature::none());
+        let data = StoredData { storage_time, lifetime: 1, value, signature };
+        StoredData::decode_exact(&Dialect::default(), &data.to_bytes().unwrap()) == Ok(data)
+    }
+
+    #[test]
+    fn a_value_ends_where_its_own_length_says_although_a_signature_would_fit_sooner() {
+        // Inside the value: an identity of type 9 that takes 5 bytes of the signature.
+        let inner = crate::DataValue::new(&b"\x00\x00\x09\x00\x05"[..]);
+        assert!(reads_as_itself(&StoredDataValue::Single(inner)));
+    }
+
+    #[test]
+    fn an_identity_of_type_none_is_empty() {
+        // Read as a single value of one byte, an identity of type 3 with 6 bytes is behind it.
+        let value = crate::DataValue::new(&b"\x00\x06\x07"[..]);
+        assert!(reads_as_itself(&StoredDataValue::Array { index: 0, value }));
+    }
 }

@@ -44,7 +44,7 @@ fn admitted() -> Rig {
         _ => None,
     });
     let answer = TaskAnswer::Answered { by: node(150), body: Bytes::from_static(&[0, 0]) };
-    rig.input(Input::Done { task: task.unwrap(), result: Ok(answer) });
+    rig.input(Input::Done { task: task.expect("a Join"), result: Ok(answer) });
     rig
 }
 
