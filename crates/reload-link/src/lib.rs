@@ -28,12 +28,13 @@ mod reliability;
 mod rtt;
 mod stats;
 
-pub use dtls::{
-    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings, Hello, HelloGate, KeyLog,
-    MAX_PLAINTEXT, Proven, dtls, dtls_with, is_client_hello,
-};
 #[cfg(feature = "openssl")]
 pub use dtls::openssl_dtls;
+pub use dtls::{
+    CertificateCheck, DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole,
+    DtlsSettings, Hello, HelloGate, KeyLog, MAX_PLAINTEXT, Proven, dtls, dtls_with,
+    is_client_hello,
+};
 pub use error::{LinkError, SendError};
 pub use link::{
     ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkOutput as ReliableOutput, LinkSettings,

@@ -166,9 +166,11 @@ impl<'a> DraftKind<'a> {
         }
     }
 
+    /// What there will be: a value that this request replaces is gone.
     fn entries(&self) -> impl Iterator<Item = &StoredValue> {
-        let base = self.base.into_iter().flat_map(|slot| slot.values.values());
-        base.chain(self.changed.values())
+        let base = self.base.into_iter().flat_map(|slot| &slot.values);
+        let kept = base.filter(|(key, _)| !self.changed.contains_key(key));
+        kept.map(|(_, value)| value).chain(self.changed.values())
     }
 
     pub(crate) fn get(&self, key: &ValueKey) -> Option<&StoredValue> {

@@ -59,6 +59,17 @@ fn the_same_append_again_has_no_effect() {
 }
 
 #[test]
+fn a_value_replaced_by_the_same_request_may_be_appended_again() {
+    let bed = Bed::new();
+    let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
+    let home = bed.user_resource("alice");
+    bed.store(&mut storage, &alice, &Request::of(&home, ARRAY, 5, put(0, b"a"))).unwrap();
+    let moved = vec![(6, LIFETIME, put(0, b"b")), (5, LIFETIME, append(b"a"))];
+    bed.store(&mut storage, &alice, &Request::new(&home).kind(ARRAY, 0, moved)).unwrap();
+    assert_eq!(storage.value_count(), 2);
+}
+
+#[test]
 fn the_same_bytes_of_a_later_time_are_appended_again() {
     let bed = Bed::new();
     let (mut storage, alice) = (bed.storage(), bed.writer("alice"));
