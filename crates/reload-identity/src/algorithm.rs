@@ -123,3 +123,28 @@ fn p384_engine(numbers: (u8, u8)) -> Option<&'static dyn VerificationAlgorithm> 
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R6940-6.3-03
+    #[test]
+    fn each_key_takes_the_hashes_from_sha256_that_its_engine_has() {
+        let hashes = [SHA1, SHA256, SHA384, SHA512];
+        let taken = |engine: &dyn Fn((u8, u8)) -> bool, signature| {
+            hashes.map(|hash| engine((hash, signature)))
+        };
+        let strict = |numbers| rsa_engine(numbers, Leniency::Strict).is_some();
+        let lenient = |numbers| rsa_engine(numbers, Leniency::Lenient).is_some();
+        let p256 = |numbers| p256_engine(numbers).is_some();
+        let p384 = |numbers| p384_engine(numbers).is_some();
+        assert_eq!(taken(&strict, RSA), [false, true, true, true]);
+        assert_eq!(taken(&lenient, RSA), [true; 4]);
+        assert_eq!(taken(&p256, ECDSA), [false, true, true, false]);
+        assert_eq!(taken(&p384, ECDSA), [false, true, true, false]);
+        assert_eq!(taken(&lenient, ECDSA), [false; 4]);
+        assert_eq!(taken(&p256, RSA), [false; 4]);
+        assert_eq!(taken(&p384, RSA), [false; 4]);
+    }
+}
