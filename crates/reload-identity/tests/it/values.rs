@@ -272,7 +272,8 @@ fn fetch_answer_keeps_the_good_the_synthetic_and_counts_the_rest() {
     assert_eq!((kind.kind, kind.generation), (ARRAY, 4));
     assert_eq!(kind.values.len(), 2, "the removed value is signed by who removed it");
     assert_eq!(kind.values[0].data(), &good);
-    assert_eq!(kind.synthetic.len(), 1);
+    let absent = StoredDataValue::Array { index: 2, value: DataValue::absent() };
+    assert_eq!(kind.synthetic, [absent], "a value that exists is never synthetic");
     assert_eq!(kind.discarded, 2);
     assert_eq!(kind.first_error, Some(VerifyError::NotSigned));
 }
