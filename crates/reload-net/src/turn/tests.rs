@@ -159,21 +159,35 @@ async fn the_client_of_coturn_relays_through_it() {
             echo.send_to(&buffer[..size], from).await.unwrap();
         }
     });
+    // Now and then it asks for a pair of ports, which is refused here; it is thrown for each start.
+    let mut said = String::new();
+    for _ in 0..12 {
+        let Some((good, output)) = coturn_client(&port, &peer).await else { return };
+        said = output;
+        assert!(good || said.contains("508"), "{said}");
+        if good {
+            break;
+        }
+    }
+    assert!(said.contains("Total lost packets 0"), "{said}");
+    let status = server.status().await.unwrap();
+    assert!(status.bytes_to_peers >= 20 * 200, "{status:?}");
+}
+
+/// Whether coturn's client ended well, and what it said; none if there is no coturn here.
+async fn coturn_client(port: &str, peer: &str) -> Option<(bool, String)> {
     let mut client = tokio::process::Command::new("turnutils_uclient");
-    client.args(["-c", "-s", "-m", "1", "-n", "20", "-l", "200", "-e", "127.0.0.1", "-r", &peer]);
-    client.args(["-p", &port, "-u", "alice", "-w", "wonderland", "127.0.0.1"]);
+    client.args(["-c", "-s", "-m", "1", "-n", "20", "-l", "200", "-e", "127.0.0.1", "-r", peer]);
+    client.args(["-p", port, "-u", "alice", "-w", "wonderland", "127.0.0.1"]);
     client.kill_on_drop(true);
     let output = match timeout(Duration::from_secs(60), client.output()).await.unwrap() {
         Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return, // no coturn here
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => panic!("{error}"),
     };
     let said = String::from_utf8_lossy(&output.stdout);
     let said = format!("{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("Total lost packets 0"), "{said}");
-    let status = server.status().await.unwrap();
-    assert!(status.bytes_to_peers >= 20 * 200, "{status:?}");
+    Some((output.status.success(), said))
 }
 
 #[tokio::test]
