@@ -97,7 +97,9 @@ fn nodes_that_compress_lists_live_with_nodes_that_do_not() {
         assert_eq!(report.faults.len(), 0);
         let (compressed, restored) = report.lists;
         println!("{compressed} lists compressed, {restored} put back");
-        assert!(restored > 1000 && compressed >= restored, "{compressed}, {restored}");
+        // How many depends on who compresses; most of them come back, and none twice.
+        assert!(restored > 100 && compressed >= restored, "{compressed}, {restored}");
+        assert!(restored * 2 > compressed, "{compressed}, {restored}");
     }
 }
 
