@@ -116,8 +116,8 @@ mod tests {
         assert!(matches!(strict(&other), Err(VerifyError::OtherOverlay { .. })));
         for bad in [
             "reload://0110001122334455@example.org/",
-            "reload://0210000112233445566778899aabbccddee@example.org/",
-            "reload://0111000112233445566778899aabbccddeeff@example.org/",
+            "reload://021000112233445566778899aabbccddeeff@example.org/",
+            "reload://011100112233445566778899aabbccddeeff@example.org/",
             "reload://0110ffffffffffffffffffffffffffffffff@example.org/",
             "reload://011000000000000000000000000000000000@example.org/",
             "reload://0110+0112233445566778899aabbccddeeff@example.org/",

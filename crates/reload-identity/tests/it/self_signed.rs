@@ -2,7 +2,7 @@
 
 use crate::fixture::{NOW, OVERLAY, key, node_id, year};
 use bytes::Bytes;
-use rcgen::{CertificateParams, DistinguishedName, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, IsCa, SanType};
 use reload_config::{Leniency, SelfSignedDigest};
 use reload_identity::{KeyPair, Trust, TrustSettings, VerifyError, node_uri};
 use reload_wire::{NodeId, NodeIdLength};
@@ -99,4 +99,26 @@ fn every_changed_byte_is_refused() {
         changed[index] ^= 1;
         assert!(trust.check(&changed.into(), &[], NOW).is_err(), "byte {index}");
     }
+}
+
+#[test]
+fn a_self_signed_node_may_call_itself_an_authority_as_many_tools_do() {
+    let (digest, length) = (SelfSignedDigest::Sha256, NodeIdLength::DEFAULT);
+    let own = key();
+    let ids = reload_identity::derived_node_ids(digest, own.spki(), 1, length);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    let uri = node_uri(&ids[0], OVERLAY);
+    params.subject_alt_names = vec![SanType::URI(uri.as_str().try_into().unwrap())];
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let signing = rcgen::KeyPair::from_pem(&own.to_pem()).unwrap();
+    let der = Bytes::copy_from_slice(params.self_signed(&signing).unwrap().der());
+    assert_eq!(trust(Some(digest), length).check(&der, &[], NOW).unwrap().node_ids(), ids);
+    assert_eq!(trust(None, length).check(&der, &[], NOW).unwrap_err(), VerifyError::IsAuthority);
+}
+
+#[test]
+fn a_trust_knows_the_length_of_its_node_ids() {
+    let length = NodeIdLength::new(20).unwrap();
+    assert_eq!(trust(Some(SelfSignedDigest::Sha1), length).node_id_length(), length);
 }
