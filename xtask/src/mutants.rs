@@ -52,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         noticed = caught.len() + timeout.len();
         println!("mutants: {} of them again", chosen.len());
     }
+    if chosen.is_empty() {
+        return Ok(());
+    }
     std::fs::create_dir_all(&folder)?;
     // it fails when a mutant lives: the files say how many
     let ended = step(&mut command(options, &folder, &chosen));
