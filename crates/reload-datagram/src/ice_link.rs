@@ -3,7 +3,6 @@
 //! DTLS server.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reload_ice::{
@@ -90,15 +89,6 @@ impl IceLink {
         }
     }
 
-    /// The round trip of the checks over the selected pair (section 6.6.3.1).
-    pub(crate) fn round_trip(&self) -> Option<Duration> {
-        let selected = self.selected?;
-        let pairs = self.session.report().pairs;
-        let chosen =
-            |pair: &&PairReport| (pair.local, pair.remote) == (selected.local, selected.remote);
-        pairs.iter().find(chosen).and_then(|pair| pair.round_trip)
-    }
-
     pub(crate) fn too_late(&self) -> String {
         let lines = self.session.report().pairs.iter().map(PairReport::to_string).collect();
         match self.selected {
@@ -119,9 +109,6 @@ impl Link {
         candidates: &[IceCandidate],
     ) {
         let Path::Ice(ice) = &mut self.path else { return };
-        if ice.planned {
-            return; // one offer, one answer (section 6.5.1.12)
-        }
         ice.planned = true;
         ice.session.set_remote(now.mono, remote, candidates);
         if ice.controlling {

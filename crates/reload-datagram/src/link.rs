@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use reload_link::DtlsRole;
-use reload_node::{LinkEvent, LinkId, LinkPurpose};
+use reload_node::{LinkEvent, LinkId, LinkPurpose, Plan};
 use reload_wire::{NodeId, Now};
 
 use crate::association::{Association, HelloRandom};
@@ -76,6 +76,20 @@ impl Link {
         self.silent
     }
 
+    /// Whether it has its plan, or needed none.
+    pub(crate) fn is_planned(&self) -> bool {
+        match &self.path {
+            Path::Direct(_) => true,
+            Path::Ice(ice) => ice.planned,
+            Path::Opening(_) | Path::Listening | Path::Waiting => false,
+        }
+    }
+
+    /// Whom to expect, and until when.
+    pub(crate) fn follow(&mut self, plan: &Plan) {
+        (self.expected, self.deadline) = (plan.expected, Some(plan.deadline));
+    }
+
     /// A handshake in which we wait for, or have got, a ClientHello.
     pub(crate) fn awaits_hello(&self) -> bool {
         let server = match &self.path {
@@ -95,7 +109,7 @@ impl Link {
         let mut from = shared.beginning(self.purpose, self.expected, shared.settings.datagram);
         if let Path::Ice(ice) = &self.path {
             from.datagram = from.datagram.saturating_sub(RELAYED);
-            from.round_trip = ice.round_trip();
+            from.round_trip = ice.session.round_trip(); // section 6.6.3.1
         }
         match Association::new(now, role, &from) {
             Ok(association) => self.association = Some(association),

@@ -77,30 +77,36 @@ impl Endpoint {
         link.settle(now, shared);
     }
 
+    /// A link has one plan: one offer, one answer (section 6.5.1.12).
     pub(crate) fn on_plan(&mut self, now: Now, id: LinkId, plan: Plan) {
-        match plan.way {
-            Way::Ice { ufrag, password, candidates } => match self.links.get_mut(&id) {
-                Some(link) if matches!(link.path, Path::Ice(_)) && !link.is_up() => {
-                    link.expected = plan.expected;
-                    link.deadline = Some(plan.deadline);
-                    let remote = IceCredentials { ufrag, password };
-                    link.check(now, &mut self.shared, remote, &candidates);
+        if self.links.get(&id).is_some_and(Link::is_planned) {
+            return;
+        }
+        match &plan.way {
+            Way::Ice { ufrag, password, candidates } => {
+                let gathered = |link: &&mut Link| matches!(link.path, Path::Ice(_));
+                let Some(link) = self.links.get_mut(&id).filter(gathered) else {
+                    return self.refuse(now, id, "nothing was gathered for it");
+                };
+                link.follow(&plan);
+                let remote = IceCredentials { ufrag: ufrag.clone(), password: password.clone() };
+                link.check(now, &mut self.shared, remote, candidates);
+            }
+            Way::Dial(addresses) => {
+                let Some(direct) = Direct::of_plan(addresses) else {
+                    return self.refuse(now, id, "no address that DTLS could dial");
+                };
+                let link = self.links.entry(id).or_insert_with(|| {
+                    Link::new(id, LinkPurpose::Overlay, SocketId::OVERLAY, Path::Waiting)
+                });
+                if !matches!(link.path, Path::Listening | Path::Waiting) {
+                    return self.refuse(now, id, "an address to dial, and ICE was gathered for");
                 }
-                _ => self.refuse(id, "nothing was gathered for it"),
-            },
-            Way::Dial(addresses) => match Direct::of_plan(&addresses) {
-                Some(direct) => {
-                    let link = self.links.entry(id).or_insert_with(|| {
-                        Link::new(id, LinkPurpose::Overlay, SocketId::OVERLAY, Path::Waiting)
-                    });
-                    link.path = Path::Direct(direct);
-                    link.expected = plan.expected;
-                    link.deadline = Some(plan.deadline);
-                    link.dial(now, &mut self.shared);
-                    link.settle(now, &mut self.shared);
-                }
-                None => self.refuse(id, "no address that DTLS could dial"),
-            },
+                link.path = Path::Direct(direct);
+                link.follow(&plan);
+                link.dial(now, &mut self.shared);
+                link.settle(now, &mut self.shared);
+            }
         }
     }
 
@@ -155,7 +161,11 @@ impl Endpoint {
         }
     }
 
-    fn refuse(&mut self, id: LinkId, reason: &str) {
+    /// The plan cannot be carried out: that is the end of what was gathered for it.
+    fn refuse(&mut self, now: Now, id: LinkId, reason: &str) {
+        if let Some(link) = self.links.get_mut(&id) {
+            return link.lose(now, &mut self.shared, reason);
+        }
         let (reason, unacknowledged) = (reason.to_owned(), Vec::new());
         self.shared.tell(id, LinkEvent::Down { reason, unacknowledged });
     }

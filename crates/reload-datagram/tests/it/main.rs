@@ -11,6 +11,7 @@ mod ice;
 mod nat;
 mod no_ice;
 mod noise;
+mod plans;
 mod refusals;
 mod stun;
 mod turn;

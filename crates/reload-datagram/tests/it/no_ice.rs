@@ -7,7 +7,7 @@ use reload_wire::OverlayLinkType;
 
 use crate::world::{MS, SECOND, World, message};
 
-const DIALLED: LinkId = LinkId::planned(1);
+pub(crate) const DIALLED: LinkId = LinkId::planned(1);
 const ACCEPTED: LinkId = LinkId::accepted(0);
 
 /// Two hosts with a link that the first has dialled.
