@@ -22,6 +22,7 @@ mod dtls;
 mod error;
 mod link;
 mod liveness;
+mod queue;
 mod reader;
 mod receipts;
 mod reliability;
@@ -36,9 +37,7 @@ pub use dtls::{
     is_client_hello,
 };
 pub use error::{LinkError, SendError};
-pub use link::{
-    ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkOutput as ReliableOutput, LinkSettings,
-};
+pub use link::{ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkSettings};
 pub use liveness::{DEAD_AFTER, LinkState};
 pub use reliability::{ReliableLink, Sender};
 pub use rtt::{INITIAL_RTO, MAX_RTO, MIN_RTO, RoundTrip};

@@ -16,6 +16,7 @@ use reload_wire::{
 
 use crate::error::{LinkError, SendError};
 use crate::liveness::{Change, LinkState, Liveness};
+use crate::queue::SendQueue;
 use crate::reader::{FrameReader, Item};
 use crate::receipts::Receipts;
 use crate::stats::{Counters, LinkStats};
@@ -39,7 +40,7 @@ pub struct LinkSettings {
 }
 
 impl LinkSettings {
-    /// The usual bounds: 1024 messages, 4 MiB.
+    /// The usual bounds: 512 messages, 1 MiB.
     #[must_use]
     pub const fn new(dialect: Dialect, max_message_size: u32) -> Self {
         Self { dialect, max_message_size, queue_messages: 512, queue_bytes: 1 << 20 }
@@ -82,16 +83,12 @@ pub enum FrameEvent {
 /// The state of one link; the caller owns the stream and the clock.
 #[derive(Debug)]
 pub struct FrameLink {
-    limit: usize,
-    queue_messages: usize,
-    queue_bytes: usize,
     reader: FrameReader,
     receipts: Receipts,
     liveness: Liveness,
     next_sequence: u32,
     acks: VecDeque<[u8; FRAME_ACK_SIZE]>,
-    queue: VecDeque<Bytes>,
-    queued_bytes: usize,
+    queue: SendQueue,
     events: VecDeque<FrameEvent>,
     counters: Counters,
 }
@@ -100,18 +97,14 @@ impl FrameLink {
     /// A link on which nothing was sent; numbers begin at 0 (E49).
     #[must_use]
     pub fn new(settings: LinkSettings) -> Self {
-        let limit = usize::try_from(settings.max_message_size).unwrap_or(usize::MAX);
+        let limit = message_limit(settings.max_message_size);
         Self {
-            limit: limit.min(LARGEST_BODY),
-            queue_messages: settings.queue_messages,
-            queue_bytes: settings.queue_bytes,
-            reader: FrameReader::new(settings.dialect, limit.min(LARGEST_BODY)),
+            queue: SendQueue::new(&settings, limit),
+            reader: FrameReader::new(settings.dialect, limit),
             receipts: Receipts::default(),
             liveness: Liveness::new(),
             next_sequence: 0,
             acks: VecDeque::new(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
             events: VecDeque::new(),
             counters: Counters::default(),
         }
@@ -120,8 +113,9 @@ impl FrameLink {
     /// Lives by the `max-message-size` of a new configuration (section 11.1). What is read may still be
     /// as large as before: the peer learns of a smaller size in its own time.
     pub fn set_max_message_size(&mut self, size: u32) {
-        self.limit = usize::try_from(size).unwrap_or(usize::MAX).min(LARGEST_BODY);
-        self.reader.raise_limit(self.limit);
+        let limit = message_limit(size);
+        self.queue.set_limit(limit);
+        self.reader.raise_limit(limit);
     }
 
     /// Takes bytes of the stream, cut anywhere. Drain the events before the next call.
@@ -154,19 +148,7 @@ impl FrameLink {
         if self.liveness.state() == LinkState::Dead {
             return Err(SendError::Closed);
         }
-        if message.len() > self.limit {
-            return Err(SendError::TooLarge { size: message.len(), limit: self.limit });
-        }
-        let no_room = !self.queue.is_empty()
-            && (self.queue.len() >= self.queue_messages
-                || self.queued_bytes + message.len() > self.queue_bytes);
-        if no_room {
-            self.counters.messages_refused += 1;
-            return Err(SendError::QueueFull);
-        }
-        self.queued_bytes += message.len();
-        self.queue.push_back(message);
-        Ok(())
+        self.queue.push(message)
     }
 
     /// Appends the next frame to `out`, ACKs before data; says whether there was one. `now` is the
@@ -212,8 +194,7 @@ impl FrameLink {
     /// out once; nothing stays queued. For a link whose stream has ended.
     pub fn take_unacknowledged(&mut self) -> Vec<Bytes> {
         let mut messages = self.liveness.take_messages();
-        messages.extend(self.queue.drain(..));
-        self.queued_bytes = 0;
+        messages.extend(self.queue.take());
         messages
     }
 
@@ -225,7 +206,11 @@ impl FrameLink {
             state: self.liveness.state(),
             rtt: round_trip.rtt(),
             rto: round_trip.rto(),
-            counters: Counters { acks_missing: self.liveness.acks_missing(), ..self.counters },
+            counters: Counters {
+                acks_missing: self.liveness.acks_missing(),
+                messages_refused: self.queue.refused(),
+                ..self.counters
+            },
             unacknowledged: self.liveness.unacknowledged(),
             queued: self.queue.len(),
             mtu: None,
@@ -267,9 +252,7 @@ impl FrameLink {
         if !self.liveness.window_is_open() {
             return None;
         }
-        let message = self.queue.pop_front()?;
-        self.queued_bytes -= message.len();
-        Some(message)
+        self.queue.remove(0)
     }
 
     fn frame(&mut self, now: Instant, message: Bytes, out: &mut BytesMut) {
@@ -283,6 +266,11 @@ impl FrameLink {
         out.extend_from_slice(&message);
         self.liveness.on_sent(now, sequence, message);
     }
+}
+
+/// max-message-size, but no more than a frame can announce.
+fn message_limit(max_message_size: u32) -> usize {
+    usize::try_from(max_message_size).unwrap_or(usize::MAX).min(LARGEST_BODY)
 }
 
 /// A usize as a count or length field; lossless where Rust has sockets.

@@ -24,6 +24,7 @@ use reload_wire::{Decode, Dialect, FRAME_HEADER_SIZE, ForwardingHeader, FramedMe
 use crate::error::SendError;
 use crate::link::{FrameEvent, LinkOutput, LinkSettings, wide};
 use crate::liveness::LinkState;
+use crate::queue::SendQueue;
 use crate::rtt::RoundTrip;
 use crate::stats::{Counters, LinkStats};
 
@@ -49,12 +50,8 @@ pub enum Sender {
 pub struct ReliableLink {
     dialect: Dialect,
     sender: Sender,
-    limit: usize,
     read_limit: usize,
-    queue_messages: usize,
-    queue_bytes: usize,
-    queue: VecDeque<Bytes>,
-    queued_bytes: usize,
+    queue: SendQueue,
     outstanding: Outstanding,
     arrivals: Arrivals,
     congestion: Congestion,
@@ -79,14 +76,10 @@ impl ReliableLink {
     pub fn new(settings: LinkSettings, mtu: usize) -> Self {
         let limit = message_limit(settings.max_message_size);
         Self {
+            queue: SendQueue::new(&settings, limit),
             dialect: settings.dialect,
             sender: Sender::Window,
-            limit,
             read_limit: limit,
-            queue_messages: settings.queue_messages,
-            queue_bytes: settings.queue_bytes,
-            queue: VecDeque::new(),
-            queued_bytes: 0,
             outstanding: Outstanding::new(),
             arrivals: Arrivals::default(),
             congestion: Congestion::new(mtu),
@@ -126,8 +119,9 @@ impl ReliableLink {
 
     /// As [`FrameLink::set_max_message_size`](crate::FrameLink::set_max_message_size).
     pub fn set_max_message_size(&mut self, size: u32) {
-        self.limit = message_limit(size);
-        self.read_limit = self.read_limit.max(self.limit);
+        let limit = message_limit(size);
+        self.queue.set_limit(limit);
+        self.read_limit = self.read_limit.max(limit);
     }
 
     /// The bytes of one record that the path is known to take, frame header included.
@@ -146,20 +140,8 @@ impl ReliableLink {
         if self.state == LinkState::Dead {
             return Err(SendError::Closed);
         }
-        if message.len() > self.limit {
-            return Err(SendError::TooLarge { size: message.len(), limit: self.limit });
-        }
-        let no_room = !self.queue.is_empty()
-            && (self.queue.len() >= self.queue_messages
-                || self.queued_bytes + message.len() > self.queue_bytes);
-        if no_room {
-            self.counters.messages_refused += 1;
-            return Err(SendError::QueueFull);
-        }
         self.rest(now);
-        self.queued_bytes += message.len();
-        self.queue.push_back(message);
-        Ok(())
+        self.queue.push(message)
     }
 
     /// Takes one record of the DTLS session: exactly one frame. Noise is counted.
@@ -195,12 +177,15 @@ impl ReliableLink {
     /// What the link has counted.
     #[must_use]
     pub fn stats(&self) -> LinkStats {
-        let acks_dropped = self.arrivals.acks_dropped();
         LinkStats {
             state: self.state,
             rtt: self.round_trip.rtt(),
             rto: self.round_trip.rto(),
-            counters: Counters { acks_dropped, ..self.counters },
+            counters: Counters {
+                acks_dropped: self.arrivals.acks_dropped(),
+                messages_refused: self.queue.refused(),
+                ..self.counters
+            },
             unacknowledged: self.outstanding.len(),
             queued: self.queue.len(),
             mtu: Some(self.mtu()),

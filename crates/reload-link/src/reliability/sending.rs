@@ -104,8 +104,7 @@ impl ReliableLink {
     /// All that has no ACK or is queued, each message once.
     pub(super) fn hand_out(&mut self) -> Vec<Bytes> {
         let mut messages = self.outstanding.hand_out();
-        messages.extend(self.queue.drain(..));
-        self.queued_bytes = 0;
+        messages.extend(self.queue.take());
         messages
     }
 
@@ -129,7 +128,6 @@ impl ReliableLink {
             return None;
         }
         let message = self.queue.remove(at)?;
-        self.queued_bytes -= message.len();
         let large = self.path_mtu.is_large(frame_size(&message));
         Some(self.outstanding.add(message, large))
     }

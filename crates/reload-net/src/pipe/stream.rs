@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_link::{FrameEvent, LinkSettings, ReliableLink, ReliableOutput};
+use reload_link::{FrameEvent, LinkOutput, LinkSettings, ReliableLink};
 use reload_wire::{Dialect, FRAME_HEADER_SIZE};
 use tokio::io::{
     AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, ReadHalf, WriteHalf,
@@ -260,15 +260,15 @@ impl Task {
     async fn pump(&mut self) -> Result<(), Broken> {
         while let Some(output) = self.link.poll(Instant::now()) {
             match output {
-                ReliableOutput::Transmit(record) => self.pipe.send(record).await?,
-                ReliableOutput::Event(FrameEvent::Message(message)) => {
+                LinkOutput::Transmit(record) => self.pipe.send(record).await?,
+                LinkOutput::Event(FrameEvent::Message(message)) => {
                     self.sequence.handle_message(message)?;
                 }
                 // There is no other way for what is handed out: it waits for this one.
-                ReliableOutput::Event(FrameEvent::Failing { .. } | FrameEvent::Mtu(_)) => {}
-                ReliableOutput::Event(FrameEvent::Restored) => self.repeat.wanted = true,
-                ReliableOutput::Event(FrameEvent::Dead { .. }) => return Err(Broken::Dead),
-                ReliableOutput::Event(FrameEvent::TooLarge(_)) => {
+                LinkOutput::Event(FrameEvent::Failing { .. } | FrameEvent::Mtu(_)) => {}
+                LinkOutput::Event(FrameEvent::Restored) => self.repeat.wanted = true,
+                LinkOutput::Event(FrameEvent::Dead { .. }) => return Err(Broken::Dead),
+                LinkOutput::Event(FrameEvent::TooLarge(_)) => {
                     return Err(SequenceError::Malformed.into());
                 }
             }
