@@ -120,8 +120,7 @@ impl Endpoint {
         for link in links.map(|link| link.id).collect::<Vec<_>>() {
             self.on_moved(now, link, &addresses);
         }
-        let all = addresses.is_empty() || id != SocketId::OVERLAY;
-        if !all && self.shared.relays.is_some() {
+        if id == SocketId::OVERLAY && !addresses.is_empty() {
             self.shared.allocate_anew(now);
             self.tell_relayed(now);
         }

@@ -43,12 +43,10 @@ impl Shared {
 
     /// The host has other addresses: what was allocated for those that are gone is lost.
     pub(crate) fn allocate_anew(&mut self, now: Now) {
-        let addresses = self.sockets.addresses(SocketId::OVERLAY);
-        let kept = |relayed: &Relayed| addresses.contains(&relayed.base);
-        if !self.relays.as_ref().is_some_and(|relays| relays.relayed().iter().all(kept)) {
-            self.relays = None;
+        if let Some(relays) = &mut self.relays {
+            relays.set_bases(self.sockets.addresses(SocketId::OVERLAY));
+            self.allocate(now);
         }
-        self.allocate(now);
     }
 
     /// Gives back what was allocated at servers that are not ours any more.

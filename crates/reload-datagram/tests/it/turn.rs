@@ -6,10 +6,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, SocketId};
 use reload_ice::{RelaySocket, TurnLogin, TurnOutput, TurnQuotas, TurnService};
-use reload_node::{LinkId, LinkPurpose};
-use reload_wire::{CandType, IceCandidate};
+use reload_link::LinkSettings;
+use reload_node::{Gathering, IceGathering, LinkId, LinkPurpose};
+use reload_wire::{CandType, Dialect, IceCandidate, Now};
 
+use crate::certificates::{Overlay, WALL, identity};
 use crate::nat::Kind;
 use crate::world::{SECOND, World, message};
 
@@ -195,4 +198,52 @@ fn a_host_that_has_moved_allocates_from_where_it_is() {
     };
     let after = relay(&world.hosts[homes[0]].candidates[&again]);
     assert!(after.is_some() && after != relay(&before), "{after:?}");
+}
+
+/// Carries what an endpoint and the server have for each other, for a second.
+fn carry(endpoint: &mut Endpoint, turn: &mut Turn, now: &mut Now) {
+    let end = now.mono + SECOND;
+    loop {
+        match endpoint.poll_output() {
+            EndpointOutput::Transmit { local, remote, data, .. } => {
+                let from = SocketAddr::new(local, 6084);
+                for (server, to, data) in turn.take(now.mono, from, remote, &data) {
+                    endpoint.handle_datagram(*now, SocketId::OVERLAY, to, server, &data);
+                }
+            }
+            EndpointOutput::Idle(Some(due)) if due < end => {
+                *now = now.after(due - now.mono);
+                endpoint.handle_timeout(*now);
+            }
+            EndpointOutput::Idle(_) => return,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+fn the_allocation_of_an_address_that_stays_outlives_that_of_one_that_goes() {
+    let (overlay, mut now) = (Overlay::new(), Now { mono: Instant::now(), wall: WALL });
+    let mut turn = Turn::new(now.mono);
+    let mut settings = EndpointSettings::new(LinkSettings::new(Dialect::default(), 5000));
+    settings.turn_servers = vec![turn.login()];
+    let own = identity(&overlay.node());
+    let mut endpoint = Endpoint::new(settings, own, overlay.trust(), [9; 32]);
+    let [stays, goes] = [1, 2].map(|last| SocketAddr::from(([192, 0, 2, last], 6084)));
+    endpoint.set_addresses(now, SocketId::OVERLAY, vec![stays]);
+    let (ufrag, password) = ("name".into(), "a password that is long enough".into());
+    let ice = Some(IceGathering { ufrag, password, controlling: true });
+    let purpose = LinkPurpose::Overlay;
+    let gathering = Gathering { purpose, ice, own_socket: false };
+    endpoint.gather(now, LinkId::planned(1), gathering);
+    let mut move_to = |addresses: &[SocketAddr]| {
+        endpoint.set_addresses(now, SocketId::OVERLAY, addresses.to_vec());
+        carry(&mut endpoint, &mut turn, &mut now);
+        endpoint.relayed()
+    };
+    let first = move_to(&[stays]);
+    assert_eq!(first.len(), 1);
+    assert_eq!(move_to(&[goes, stays]).len(), 2, "from the new address too");
+    assert_eq!(move_to(&[stays]), first);
 }

@@ -65,6 +65,11 @@ impl Relays {
         self.drain(now);
     }
 
+    /// The host has these addresses: what was allocated, or asked for, at others is lost.
+    pub fn set_bases(&mut self, bases: &[SocketAddr]) {
+        self.allocations.retain(|it| bases.iter().any(|base| plain(*base) == it.base));
+    }
+
     /// Whether a server has not answered yet.
     #[must_use]
     pub fn pending(&self) -> bool {
