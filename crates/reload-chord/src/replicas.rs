@@ -97,12 +97,9 @@ impl Chord {
     pub(crate) fn on_range_changed(&mut self, old: &Neighbors, cause: Cause) {
         let old_start = old.predecessor().unwrap_or(self.me);
         let start = self.range_start();
-        let (me, soon) = (self.me, self.now() + SETTLE);
+        let me = self.me;
         if span(start, me) > span(old_start, me) {
-            for member in self.replicas.members.values_mut().filter(|m| m.has.is_some()) {
-                member.copy = hasten(member.copy, soon);
-            }
-            return;
+            return self.owe_widening(old_start);
         }
         for member in self.replicas.members.values_mut() {
             // What the new owner changes from here on, the member would have to get again.
@@ -110,6 +107,20 @@ impl Chord {
         }
         if cause != Cause::Admission {
             self.owe_hand_overs(old_start);
+        }
+    }
+
+    /// Members that had all values of the narrower range lack some. The first that one lacks waits
+    /// for the others of its burst; what it lacked before waits no longer than that.
+    fn owe_widening(&mut self, old_start: Position) {
+        let (me, soon) = (self.me, self.now() + SETTLE);
+        for member in self.replicas.members.values_mut().filter(|member| member.has.is_some()) {
+            member.copy = match member.copy {
+                Copying::NotBefore(_) if member.lacks(old_start, me).is_none() => {
+                    Copying::NotBefore(soon)
+                }
+                copy => hasten(copy, soon),
+            };
         }
     }
 

@@ -61,14 +61,25 @@ fn what_the_replica_set_has_is_not_copied_again() {
 
 // R6940-10.7.3-05
 #[test]
-fn a_wider_range_is_copied_to_both_members_of_the_replica_set() {
+fn a_range_that_widens_twice_within_half_a_second_is_copied_once_to_both_members() {
     let mut rig = calm();
-    let mut actions = rig.input(Input::LinkDown(node(90)));
-    actions.extend(rig.pass(1));
-    let made = copies(&actions);
+    let mut early = rig.input(Input::LinkDown(node(90)));
+    early.extend(rig.pass_ms(400));
+    early.extend(rig.input(Input::LinkDown(node(80))));
+    early.extend(rig.pass_ms(99));
+    assert_eq!(copies(&early), []);
+    let made = copies(&rig.pass_ms(1));
     let made: Vec<_> = made.into_iter().map(|(_, to, stretch, why)| (to, stretch, why)).collect();
-    let expected = |to| (to, range(80, 90), CopyReason::Replica);
+    let expected = |to| (to, range(70, 90), CopyReason::Replica);
     assert_eq!(made, [expected(110), expected(120)]);
+}
+
+#[test]
+fn a_range_that_widens_by_a_leave_is_copied_at_once() {
+    let mut rig = calm();
+    let made = copies(&leave_of(&mut rig, 90));
+    let made: Vec<_> = made.into_iter().map(|(_, to, stretch, _)| (to, stretch)).collect();
+    assert_eq!(made, [(110, range(80, 90)), (120, range(80, 90))]); // E108
 }
 
 // R6940-6.4.2.3-02
