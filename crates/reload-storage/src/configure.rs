@@ -50,10 +50,7 @@ impl<S: Store> Storage<S> {
     }
 
     /// The changes that `judge` asks for, slot by slot.
-    pub(crate) fn unwanted(
-        &self,
-        mut judge: impl FnMut(&ResourceId, KindId, &Slot, &mut Batch),
-    ) -> Batch {
+    fn unwanted(&self, mut judge: impl FnMut(&ResourceId, KindId, &Slot, &mut Batch)) -> Batch {
         let mut batch = Batch::default();
         for resource in self.store.resources(Bound::Unbounded, Bound::Unbounded) {
             for (kind, slot) in self.store.slots(resource) {

@@ -54,16 +54,6 @@ impl<S: Store> Storage<S> {
         self.sweep(batch)
     }
 
-    /// Drops the values of all resources outside `keep`; gives their number.
-    pub fn forget_outside(&mut self, keep: &Range) -> usize {
-        let batch = self.unwanted(|resource, kind, _, batch| {
-            if !keep.contains(resource) {
-                batch.push(Change::Drop { resource: resource.clone(), kind });
-            }
-        });
-        self.sweep(batch)
-    }
-
     fn sweep(&mut self, batch: Batch) -> usize {
         let before = self.value_count();
         if self.commit(batch).is_err() {

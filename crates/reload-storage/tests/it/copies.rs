@@ -203,7 +203,10 @@ fn what_lies_outside_the_range_is_forgotten() {
     let bob = bed.user_resource("bob");
     let before = ResourceId::from_u128(bob.to_u128().unwrap() - 1);
     let keep = Range { after: before, through: bob.clone() };
-    assert_eq!(storage.forget_outside(&keep), 1);
+    let outside = storage.resources_outside(&keep, usize::MAX);
+    assert_eq!(outside, [bed.user_resource("alice")]);
+    assert_eq!(storage.resources_outside(&keep, 0), []);
+    assert_eq!(storage.forget(outside), 1);
     assert_eq!(storage.view(bed.now).map(|value| value.resource).collect::<Vec<_>>(), [bob]);
     assert_eq!(storage.usage().certificates, 1, "that of alice went with her value");
 }

@@ -4,7 +4,6 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use reload_storage::{Batch, MemoryStore, Refusal, Slot, Storage, Store, StoreFault};
-use reload_topology::Range;
 use reload_wire::{ErrorCode, KindId, ResourceId};
 
 use crate::bed::*;
@@ -66,9 +65,7 @@ fn a_failing_store_refuses_and_keeps_the_state_before() {
     assert_eq!(bed.single(&storage, &home), Some(Bytes::from_static(b"old")));
     assert_eq!((storage.usage(), storage.generation(&home, SINGLE)), (before, 1));
 
-    let elsewhere = bed.user_resource("bob");
-    let keep = Range { after: home.clone(), through: elsewhere };
-    assert_eq!(storage.forget_outside(&keep), 0);
+    assert_eq!(storage.forget([home.clone()]), 0);
     bed.wait(std::time::Duration::from_secs(u64::from(LIFETIME)));
     assert_eq!(storage.handle_timeout(bed.now), 0);
     assert!(storage.wakeup().unwrap() > bed.now.mono, "a fault doesn't make the timer spin");
