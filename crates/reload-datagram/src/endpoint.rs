@@ -100,6 +100,13 @@ impl Endpoint {
         relayed.map(|relayed| relayed.address).collect()
     }
 
+    /// The TURN servers that have refused to relay to [`SocketId::OVERLAY`], or not answered, since they
+    /// were set.
+    #[must_use]
+    pub fn failed_turn_servers(&self) -> Vec<SocketAddr> {
+        self.shared.relays.iter().flat_map(Relays::failed).collect()
+    }
+
     /// The addresses, with the port, at which a socket is reached on this host; those of
     /// [`SocketId::OVERLAY`] are told again whenever they change.
     pub fn set_addresses(&mut self, now: Now, socket: SocketId, addresses: Vec<SocketAddr>) {

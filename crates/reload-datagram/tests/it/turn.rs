@@ -247,3 +247,21 @@ fn the_allocation_of_an_address_that_stays_outlives_that_of_one_that_goes() {
     assert_eq!(move_to(&[goes, stays]).len(), 2, "from the new address too");
     assert_eq!(move_to(&[stays]), first);
 }
+
+#[test]
+fn a_server_whose_quota_is_reached_is_told_until_others_are_set() {
+    let mut world = World::new(66);
+    let mut turn = Turn::new(world.now.mono);
+    let quotas = TurnQuotas { allocations_per_user: 0, ..TurnQuotas::default() };
+    let (now, address) = (world.now.mono, turn.service.address());
+    turn.service = TurnService::new(now, address, "example.org", quotas, [5; 32]);
+    assert!(turn.service.add_user(now, "someone", "a password", Duration::from_secs(3600)));
+    let login = turn.login();
+    world.turn = Some(turn);
+    let hosts = [(); 2].map(|()| world.host_with(|it| it.turn_servers = vec![login.clone()]));
+    link(&mut world, hosts, 1, LinkPurpose::Overlay);
+    let (now, host) = (world.now, &mut world.hosts[hosts[0]]);
+    assert_eq!(host.endpoint.failed_turn_servers(), [login.server]);
+    host.endpoint.set_turn_servers(now, Vec::new());
+    assert!(host.endpoint.failed_turn_servers().is_empty());
+}

@@ -3,7 +3,7 @@
 
 mod allocation;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ pub struct Relays {
     start: Instant,
     allocations: Vec<Allocation>,
     transmits: VecDeque<IceTransmit>,
+    /// Servers that have given nothing, the last time they were asked.
+    failed: BTreeSet<SocketAddr>,
 }
 
 /// An address at a TURN server that is ours for a while.
@@ -37,7 +39,12 @@ impl Relays {
     /// No allocation yet.
     #[must_use]
     pub fn new(now: Instant) -> Self {
-        Self { start: now, allocations: Vec::new(), transmits: VecDeque::new() }
+        Self {
+            start: now,
+            allocations: Vec::new(),
+            transmits: VecDeque::new(),
+            failed: BTreeSet::new(),
+        }
     }
 
     /// Asks a server for an allocation, for the host address `base`. Nothing if there is one, or if it is
@@ -62,7 +69,16 @@ impl Relays {
                 it.release(now.saturating_duration_since(self.start));
             }
         }
+        if let Some(server) = server {
+            self.failed.remove(&plain(server));
+        }
         self.drain(now);
+    }
+
+    /// The servers that have refused an allocation, or not answered, and given none since: until one of
+    /// them is released.
+    pub fn failed(&self) -> impl Iterator<Item = SocketAddr> {
+        self.failed.iter().copied()
     }
 
     /// The host has these addresses: what was allocated, or asked for, at others is lost.
@@ -151,7 +167,13 @@ impl Relays {
     fn drain(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.start);
         for it in &mut self.allocations {
+            let asking = it.is_pending();
             it.work(since, &mut self.transmits);
+            if asking && it.is_gone() {
+                self.failed.insert(it.server);
+            } else if asking && !it.is_pending() {
+                self.failed.remove(&it.server);
+            }
         }
         self.allocations.retain(|it| !it.is_gone());
     }

@@ -201,6 +201,11 @@ impl<N: Driven> Driver<N> {
             datagrams_unsent: self.datagrams.as_ref().map_or(0, |all| all.sockets.unsent()),
             reflexive: self.datagrams.as_ref().map(Datagrams::reflexive).unwrap_or_default(),
             relayed: self.datagrams.as_ref().map(|all| all.endpoint.relayed()).unwrap_or_default(),
+            turn_failed: self
+                .datagrams
+                .as_ref()
+                .map(|all| all.endpoint.failed_turn_servers())
+                .unwrap_or_default(),
             hosts: self.datagrams.as_ref().map(|all| all.hosts().to_vec()).unwrap_or_default(),
             listening: self.listening.to_vec(),
             connections_refused: self.gate.refused(),

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub reflexive: Vec<SocketAddr>,
     /// The addresses at TURN servers that relay to its UDP socket now.
     pub relayed: Vec<SocketAddr>,
+    /// The TURN servers that have refused to relay to it, or not answered, since they were set.
+    pub turn_failed: Vec<SocketAddr>,
     /// The addresses of this machine at which its UDP sockets are.
     pub hosts: Vec<SocketAddr>,
     /// The addresses listened on.

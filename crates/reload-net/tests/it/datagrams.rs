@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reload_datagram::LinkPhase;
-use reload_net::Settings;
+use reload_net::{Settings, TurnLogin, TurnServer, TurnSettings};
 use reload_node::{
     DialAddress, Gathering, IceGathering, LinkEvent, LinkId, LinkPurpose, Output, Plan, Way,
 };
@@ -270,6 +270,21 @@ async fn noise_at_the_socket_disturbs_nothing() {
     assert_eq!(one.message(ours).await.len(), usize::try_from(MAX_MESSAGE).unwrap() / 5);
     let counters = soon(one.handle.snapshot()).await.unwrap().datagrams.unwrap();
     assert!(counters.strays > 0);
+}
+
+#[tokio::test]
+async fn a_turn_server_that_allocates_nothing_is_told() {
+    let mut settings = TurnSettings::new(loopback(), "overlay.example.org");
+    settings.quotas.allocations_per_user = 0;
+    let server = TurnServer::start(settings).unwrap();
+    let (username, password) = ("alice".to_owned(), "wonderland".to_owned());
+    assert!(server.add_user(username.clone(), password.clone(), PATIENCE).await);
+    let login = TurnLogin { server: server.address(), username, password };
+    let (mut one, _two) = two(false, Settings { turn_servers: vec![login], ..udp_only() }).await;
+    gather(&mut one, LinkPurpose::Overlay, "one0", true).await;
+    let snapshot = soon(one.handle.snapshot()).await.unwrap();
+    assert_eq!(snapshot.turn_failed, [server.address()]);
+    assert!(snapshot.relayed.is_empty());
 }
 
 /// The address to dial, by these protocols.

@@ -137,3 +137,33 @@ fn wrong_credentials_end_the_allocation_and_do_not_loop() {
     }
     assert!(relays.relayed().is_empty() && rig.sockets.is_empty());
 }
+
+/// Asks for an allocation and waits for what comes of it.
+fn ask(rig: &mut Rig, relays: &mut Relays, base: SocketAddr) {
+    relays.allocate(rig.now, &login("secret"), base);
+    while relays.pending() {
+        talk(rig, relays, base);
+        rig.now += Duration::from_millis(50);
+        relays.handle_timeout(rig.now);
+    }
+}
+
+#[test]
+fn a_server_that_refuses_has_failed_until_it_allocates_or_is_released() {
+    let mut rig = Rig::new(TurnQuotas { allocations_per_user: 1, ..TurnQuotas::default() });
+    let server: SocketAddr = SERVER.parse().unwrap();
+    let (mut first, mut second) = (Relays::new(rig.now), Relays::new(rig.now));
+    ask(&mut rig, &mut first, client(1));
+    assert_eq!(first.failed().count(), 0);
+    ask(&mut rig, &mut second, client(2));
+    assert!(second.failed().eq([server]), "the quota of the user is reached");
+    second.release(rig.now, Some(server));
+    assert_eq!(second.failed().count(), 0, "nobody wants it any more");
+    ask(&mut rig, &mut second, client(2));
+    assert!(second.failed().eq([server]));
+    first.release(rig.now, Some(server));
+    talk(&mut rig, &mut first, client(1));
+    ask(&mut rig, &mut second, client(2));
+    assert_eq!(second.failed().count(), 0, "it has changed its mind");
+    assert_eq!(second.relayed().len(), 1);
+}

@@ -261,6 +261,10 @@ impl Work {
         if !matches!(phase, Phase::Peer | Phase::Client) {
             return Ok(());
         }
+        for server in &snapshot.turn_failed {
+            tracing::info!(%server, "the TURN server does not relay to this node");
+            self.seeking.handle_failed(now(), *server);
+        }
         let peer = phase == Phase::Peer && !no_ice;
         self.serve(&snapshot, peer).await?;
         let helped = self.server.is_some() || public(&snapshot).is_some();
