@@ -235,17 +235,16 @@ impl<T: Topology, S: Store> Node<T, S> {
             let code = ErrorCode::UNSUPPORTED_FORWARDING_OPTION;
             return self.raise(now, origin, &header, rest, code);
         }
-        let arrived = header.via_list.clone();
         header.ttl -= 1;
         if let Origin::Link { link, node } = origin
             && !is_answer(&header, rest)
         {
-            header.via_list = self.via_onward(link, node, &arrived);
+            self.extend_via(link, node, &mut header.via_list);
         }
         if self.send_on(now, link, &header, rest) {
             self.counters.forwarded += 1;
         } else {
-            header.via_list = arrived;
+            self.pop_hop(&mut header.via_list); // of an answer nobody is told
             self.raise(now, origin, &header, rest, ErrorCode::MESSAGE_TOO_LARGE);
         }
     }

@@ -131,23 +131,22 @@ impl Compressor {
 }
 
 impl<T: Topology, S: Store> Node<T, S> {
-    /// The via list with which a request goes on that came over this link (section 6.1.2).
-    pub(crate) fn via_onward(
+    /// Puts the previous hop into the via list of a request that goes on (section 6.1.2).
+    pub(crate) fn extend_via(
         &mut self,
         link: LinkId,
         previous: NodeId,
-        via: &[Destination],
-    ) -> Vec<Destination> {
+        via: &mut Vec<Destination>,
+    ) {
         let links = &self.links;
         let compressed =
             self.compressor.as_mut().and_then(|lists| lists.compress(links, link, via));
         if let Some(list) = compressed {
             self.counters.lists_compressed += 1;
-            return list;
+            *via = list;
+        } else {
+            via.push(Destination::Node(previous));
         }
-        let mut list = via.to_vec();
-        list.push(Destination::Node(previous));
-        list
     }
 
     /// Puts back what an opaque id in front of the destination list stands for, reversed for the
@@ -163,12 +162,13 @@ impl<T: Topology, S: Store> Node<T, S> {
         true
     }
 
-    /// Puts back what this node itself has just compressed, for a request that goes another way.
-    pub(crate) fn restore_via(&self, via: &mut Vec<Destination>) {
+    /// Undoes [`Self::extend_via`], for a request that does not go on: gives the previous hop.
+    pub(crate) fn pop_hop(&self, via: &mut Vec<Destination>) -> Option<Destination> {
         if let Some(list) = via.last().and_then(|entry| self.restored(entry)) {
             via.pop();
             via.extend(list);
         }
+        via.pop()
     }
 
     /// The via list with its previous hop that an entry stands for.

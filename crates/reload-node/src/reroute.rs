@@ -35,8 +35,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     /// A message that was on its way to the failed peer, and for which this peer has become
     /// responsible: the last entry of its via list is the hop it came from.
     fn deliver_back(&mut self, now: Now, mut header: ForwardingHeader, rest: Bytes) {
-        self.restore_via(&mut header.via_list);
-        let Some(Destination::Node(node)) = header.via_list.pop() else {
+        let Some(Destination::Node(node)) = self.pop_hop(&mut header.via_list) else {
             return;
         };
         let Some(link) = self.links.to_node(&node) else {

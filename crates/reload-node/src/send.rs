@@ -25,16 +25,18 @@ impl<T: Topology, S: Store> Node<T, S> {
         header: &ForwardingHeader,
         rest: &Bytes,
     ) -> bool {
-        // the MTU of a link is that of a frame
-        let mtu = self.links.get(link).and_then(|entry| entry.mtu);
-        let most = mtu.map_or(usize::MAX, |mtu| mtu.saturating_sub(FRAME_HEADER_SIZE));
-        if size_of(header) + rest.len() <= most {
+        let Some(mtu) = self.links.get(link).and_then(|entry| entry.mtu) else {
+            return self.send_whole(now, link, header, rest);
+        };
+        let most = mtu.saturating_sub(FRAME_HEADER_SIZE); // the MTU of a link is that of a frame
+        let head = size_of(header);
+        if head + rest.len() <= most {
             return self.send_whole(now, link, header, rest);
         }
-        let parts = cut(size_of(header), rest.len(), header.fragment.last, most);
-        if size_of(header) + rest.len() > largest_message(&self.configuration) {
+        if head + rest.len() > largest_message(&self.configuration) {
             return false;
         }
+        let parts = cut(head, rest.len(), header.fragment.last, most);
         if parts.len() > 1 {
             self.counters.fragmented += 1;
         }

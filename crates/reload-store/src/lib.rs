@@ -31,8 +31,6 @@
 
 mod aside;
 mod clock;
-#[cfg(test)]
-mod crash;
 mod disk;
 mod error;
 mod pending;
@@ -40,7 +38,7 @@ mod read_back;
 mod record;
 mod store;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod writer;
 
 pub use error::{DiskError, OpenError};

@@ -9,6 +9,7 @@ use reload_wire::{Destination, MessageCode, NodeId, ResourceId};
 use crate::actor::{Actor, Draft};
 use crate::bench::{Bench, Making};
 use crate::network::Network;
+use crate::overlay::Overlay;
 
 const BOTH: [ListCompression; 2] = [ListCompression::Sealed, ListCompression::Compact];
 
@@ -213,23 +214,20 @@ fn an_id_of_another_process_is_dropped_without_a_word() {
 
 #[test]
 fn an_error_on_the_way_goes_back_by_the_list_that_came() {
-    let mut bench = Bench::make(Making {
-        lists: ListCompression::Sealed,
-        overlay: crate::overlay::Overlay::with(|configuration| {
-            configuration.max_message_size = 5000;
-        }),
-        ..Making::default()
-    });
-    let (from, link) = bench.linked(1);
-    let (to, _) = bench.linked(2);
-    let mut draft = from.ping(node(to.id));
-    draft.header.via_list = vec![far(77)];
-    let overhead = from.sign(&draft).len();
-    draft.contents.body = vec![0; 5000 - overhead + draft.contents.body.len()].into();
-    bench.hear(link, &from, &draft); // E57: the id no longer fits
-    let error = bench.only(link);
-    assert_eq!(error.contents.code, MessageCode::ERROR);
-    assert_eq!(error.header.destination_list, [node(from.id), far(77)]);
+    for lists in [ListCompression::Off, ListCompression::Sealed, ListCompression::Compact] {
+        let overlay = Overlay::with(|configuration| configuration.max_message_size = 5000);
+        let mut bench = Bench::make(Making { lists, overlay, ..Making::default() });
+        let (from, link) = bench.linked(1);
+        let (to, _) = bench.linked(2);
+        let mut draft = from.ping(node(to.id));
+        draft.header.via_list = vec![far(77)];
+        let overhead = from.sign(&draft).len();
+        draft.contents.body = vec![0; 5000 - overhead + draft.contents.body.len()].into();
+        bench.hear(link, &from, &draft); // E57: the entry for this hop no longer fits
+        let error = bench.only(link);
+        assert_eq!(error.contents.code, MessageCode::ERROR);
+        assert_eq!(error.header.destination_list, [node(from.id), far(77)], "{lists:?}");
+    }
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use reload_storage::{Address, Batch, Change, MemoryStore, Store};
 
-use crate::store::PersistentStore;
-use crate::testing::{
+use super::bed::{
     Act, Bed, DICTIONARY, File, LIFETIME, Picture, START, apply, element, picture, resource,
     settings,
 };
+use crate::disk::Disk;
+use crate::store::{PersistentStore, Settings};
 
 /// A change before its value is signed.
 #[derive(Clone, Debug)]
@@ -223,7 +224,7 @@ fn a_certificate_is_kept_as_long_as_a_value_is_signed_with_it() {
     let (bed, file) = (Bed::new(), File::default());
     let certificates = |file: &File| {
         let bytes = file.tape().bytes.clone();
-        crate::disk::Disk::open(File::of(bytes)).unwrap().read().unwrap().certificates.len()
+        Disk::open(File::of(bytes)).unwrap().read().unwrap().certificates.len()
     };
     let (mut store, _) = bed.open(&file);
     for (writer, key) in [(0, 0), (0, 1), (1, 0)] {
@@ -278,7 +279,7 @@ fn lifetimes_run_on_while_the_peer_is_down() {
     store.close();
     let at = |seconds: u64| {
         let now = START.saturating_add(Duration::from_secs(seconds));
-        crate::Settings { clock: std::sync::Arc::new(move || now), ..settings() }
+        Settings { clock: std::sync::Arc::new(move || now), ..settings() }
     };
     let hour = u64::from(LIFETIME);
     let (store, report) = bed.open_with(&file, at(hour - 10));
@@ -299,7 +300,7 @@ fn a_clock_set_back_while_the_peer_is_down_does_not_lengthen_a_lifetime() {
     let (bed, file) = (Bed::new(), File::default());
     let at = |seconds: u64| {
         let now = START.saturating_add(Duration::from_secs(seconds));
-        crate::Settings { clock: std::sync::Arc::new(move || now), ..settings() }
+        Settings { clock: std::sync::Arc::new(move || now), ..settings() }
     };
     // Received at 0, written at 1000, and then the clock is at 400.
     let (mut store, _) = bed.open_with(&file, at(1000));

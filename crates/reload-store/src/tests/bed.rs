@@ -1,4 +1,4 @@
-//! For the tests: signed values, a file in memory that keeps a tape of what was done to it and can be
+//! Signed values, a file in memory that keeps a tape of what was done to it and can be
 //! full, and a picture of a store to compare.
 
 use std::io;
@@ -20,18 +20,18 @@ use crate::read_back::{ReadBack, Report};
 use crate::store::{PersistentStore, Settings};
 use crate::writer::Reopen;
 
-pub(crate) const DICTIONARY: KindId = KindId(0xf000_0003);
-pub(crate) const LIFETIME: u32 = 3600;
-pub(crate) const START: UnixTime = UnixTime(1_800_000_000_000);
+pub(super) const DICTIONARY: KindId = KindId(0xf000_0003);
+pub(super) const LIFETIME: u32 = 3600;
+pub(super) const START: UnixTime = UnixTime(1_800_000_000_000);
 
 /// An overlay with one Kind and simulated writers.
-pub(crate) struct Bed {
-    pub(crate) configuration: Configuration,
-    pub(crate) trust: Trust,
+pub(super) struct Bed {
+    pub(super) configuration: Configuration,
+    pub(super) trust: Trust,
     writers: Vec<Credentials>,
 }
 
-pub(crate) fn resource(writer: u8) -> ResourceId {
+pub(super) fn resource(writer: u8) -> ResourceId {
     hash(user(writer).as_bytes())
 }
 
@@ -39,13 +39,13 @@ fn user(writer: u8) -> String {
     format!("user-{writer}@example.org")
 }
 
-pub(crate) fn hash(name: &[u8]) -> ResourceId {
+pub(super) fn hash(name: &[u8]) -> ResourceId {
     let hash = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, name);
     ResourceId::new(&hash.as_ref()[..16]).unwrap()
 }
 
 impl Bed {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut builder = ConfigurationBuilder::new("example.org");
         let user_match = AccessControl::UserMatch;
         let kind = KindDefinition::private(DICTIONARY, DataModel::Dictionary, user_match, 99, 9999);
@@ -60,12 +60,12 @@ impl Bed {
         Self { configuration, trust, writers }
     }
 
-    pub(crate) fn read_back(&self) -> ReadBack<'_> {
+    pub(super) fn read_back(&self) -> ReadBack<'_> {
         ReadBack { configuration: &self.configuration, trust: &self.trust, resource_id: &hash }
     }
 
     /// A value of a writer at its own resource.
-    pub(crate) fn value(&self, writer: u8, key: u8, time: u64, size: usize) -> StoredValue {
+    pub(super) fn value(&self, writer: u8, key: u8, time: u64, size: usize) -> StoredValue {
         let data = DataValue::new(Bytes::from(vec![u8::try_from(time % 251).unwrap(); size]));
         let value = element(key).with(data);
         let writer_of = &self.writers[usize::from(writer)];
@@ -79,11 +79,11 @@ impl Bed {
     }
 
     /// Opens what a file in memory holds.
-    pub(crate) fn open(&self, file: &File) -> (PersistentStore, Report) {
+    pub(super) fn open(&self, file: &File) -> (PersistentStore, Report) {
         self.open_with(file, settings())
     }
 
-    pub(crate) fn open_with(&self, file: &File, settings: Settings) -> (PersistentStore, Report) {
+    pub(super) fn open_with(&self, file: &File, settings: Settings) -> (PersistentStore, Report) {
         let disk = Disk::open(file.clone()).unwrap();
         let contents = disk.read().unwrap();
         let again = file.clone();
@@ -94,19 +94,19 @@ impl Bed {
 }
 
 /// Written at once, tried again soon, at a time that stands still.
-pub(crate) fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let moment = Duration::from_millis(1);
     Settings { interval: moment, retry: moment, clock: Arc::new(|| START) }
 }
 
-pub(crate) fn element(key: u8) -> ValueKey {
+pub(super) fn element(key: u8) -> ValueKey {
     ValueKey::Key(Bytes::from(vec![key]))
 }
 
 /// All that a store says of itself: slots with their values, and counters of emptied ones.
-pub(crate) type Picture = Vec<(ResourceId, u64, Vec<(ValueKey, u64, usize)>)>;
+pub(super) type Picture = Vec<(ResourceId, u64, Vec<(ValueKey, u64, usize)>)>;
 
-pub(crate) fn picture(memory: &MemoryStore) -> Picture {
+pub(super) fn picture(memory: &MemoryStore) -> Picture {
     let slot_of = |resource: &ResourceId| {
         let slot = memory.slot(resource, DICTIONARY).unwrap();
         let value = |(key, value): (&ValueKey, &StoredValue)| {
@@ -124,7 +124,7 @@ pub(crate) fn picture(memory: &MemoryStore) -> Picture {
 
 /// What was done to a file.
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub(super) enum Act {
     Write(usize, Vec<u8>),
     Length(usize),
     Sync,
@@ -132,21 +132,21 @@ pub(crate) enum Act {
 
 /// A file in memory; its clones are the same file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct File(Arc<Mutex<Tape>>);
+pub(super) struct File(Arc<Mutex<Tape>>);
 
 #[derive(Debug, Default)]
-pub(crate) struct Tape {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) acts: Vec<Act>,
-    pub(crate) full: bool,
+pub(super) struct Tape {
+    pub(super) bytes: Vec<u8>,
+    pub(super) acts: Vec<Act>,
+    pub(super) full: bool,
 }
 
 impl File {
-    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(Tape { bytes, ..Tape::default() })))
     }
 
-    pub(crate) fn tape(&self) -> MutexGuard<'_, Tape> {
+    pub(super) fn tape(&self) -> MutexGuard<'_, Tape> {
         self.0.lock().unwrap()
     }
 }
@@ -159,7 +159,7 @@ impl Tape {
 }
 
 /// Does an act to bytes.
-pub(crate) fn apply(bytes: &mut Vec<u8>, act: &Act) {
+pub(super) fn apply(bytes: &mut Vec<u8>, act: &Act) {
     match act {
         Act::Write(at, data) => bytes[*at..at + data.len()].copy_from_slice(data),
         Act::Length(length) => bytes.resize(*length, 0),
