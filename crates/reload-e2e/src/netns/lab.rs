@@ -133,13 +133,14 @@ impl Drop for Lab {
     }
 }
 
-/// Removes namespaces of processes that are gone.
+/// Removes namespaces of processes that are gone. Tests that run beside this one do the same.
 fn remove_stale() -> Result<()> {
     for line in ip("netns list")?.lines() {
         let name = line.split_whitespace().next().unwrap_or_default();
         let process = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            ip(&format!("netns del {name}"))?;
+            // Another test may be faster; one that stays is in nobody's way.
+            let _ = ip(&format!("netns del {name}"));
         }
     }
     Ok(())
