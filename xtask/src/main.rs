@@ -1,6 +1,7 @@
 //! Automation of the workspace: `cargo xtask ci | check | layers | e2e | messages`. It runs cargo and
 //! reads its metadata; what it checks of the project is written in the module of each command.
 
+mod captured;
 mod ci;
 mod conformance;
 mod e2e;
@@ -11,6 +12,7 @@ mod mutants;
 mod run;
 mod wire_check;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +45,12 @@ enum Command {
         #[arg(value_name = "FILTER")]
         filter: Option<String>,
     },
+    /// Check the captures of the last `e2e` again, or those in another directory.
+    Captured {
+        /// With a directory for each test.
+        #[arg(value_name = "DIRECTORY", default_value = "target/e2e")]
+        directory: PathBuf,
+    },
     /// Run every fuzz target for a while, one after the other.
     Fuzz {
         /// Seconds for each target.
@@ -65,6 +73,7 @@ fn main() -> ExitCode {
         Command::Layers => layers::run(),
         Command::Conformance { write } => conformance::run(write),
         Command::E2e { filter } => e2e::run(filter.as_deref()),
+        Command::Captured { directory } => captured::check(&directory).map(drop),
         Command::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
         Command::Mutants(options) => mutants::run(&options),
         Command::Messages => messages::run(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use reload_e2e::netns::Nat;
-use reload_e2e::{Capturing, Item, items, read_all};
+use reload_e2e::{Item, items, read_all};
 
 use super::pairs::outage;
 use super::town::{Access, BOOTSTRAP, Citizen, Town};
@@ -31,9 +31,7 @@ const CITIZENS: [Citizen; 4] = [
 #[test]
 #[ignore = "starts processes: run by `cargo xtask e2e`"]
 fn a_nat_that_forgets_and_a_peer_that_moves_cost_ten_seconds_and_no_value() {
-    // No capture: what moves to another path in the middle of a message cannot be decoded.
-    let town = Town::build("changes", &["--ice"], &CITIZENS, |_| Capturing::Off);
-    let Some(mut town) = town else { return };
+    let Some(mut town) = Town::build("changes", &["--ice"], &CITIZENS) else { return };
     for place in 0..CITIZENS.len() {
         town.start(place);
     }

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use reload_e2e::netns::Nat;
-use reload_e2e::{Capturing, Watched, items, read_all};
+use reload_e2e::{items, read_all};
 
 use super::pairs::{Pipe, Row, Table, Way, overlay_ways};
 use super::town::{Access, BOOTSTRAP, Citizen, Town};
@@ -37,11 +37,7 @@ const CITIZENS: [Citizen; 8] = [
 #[test]
 #[ignore = "takes minutes: run by `cargo xtask e2e`"]
 fn all_pairs_of_homes_join_one_overlay_store_fetch_and_open_a_pipe() {
-    let Some(mut town) = Town::build("nat", &["--ice"], &CITIZENS, |watched: &[Watched]| {
-        Capturing::on_hosts("nat", watched).unwrap()
-    }) else {
-        return;
-    };
+    let Some(mut town) = Town::build("nat", &["--ice"], &CITIZENS) else { return };
     for (place, citizen) in CITIZENS.iter().enumerate() {
         let begin = Instant::now();
         town.start(place);
@@ -71,9 +67,7 @@ fn all_pairs_of_homes_join_one_overlay_store_fetch_and_open_a_pipe() {
 #[test]
 #[ignore = "starts processes: run by `cargo xtask e2e`"]
 fn homes_behind_every_nat_enroll_at_the_same_server() {
-    let Some(town) = Town::build("enrolling", &[], &CITIZENS, |_| Capturing::Off) else {
-        return;
-    };
+    let Some(town) = Town::build("enrolling", &[], &CITIZENS) else { return };
     let mut ids: Vec<_> = town.overlay.peers().iter().map(|peer| peer.node_id()).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -115,15 +115,10 @@ pub(super) struct Town {
 impl Town {
     /// Builds it and enrolls everybody, through the NATs; nobody runs yet. The first citizen has to be
     /// public. None where there can be no namespaces.
-    pub(super) fn build(
-        name: &str,
-        init: &[&str],
-        citizens: &[Citizen],
-        capturing: impl FnOnce(&[Watched]) -> Capturing,
-    ) -> Option<Self> {
+    pub(super) fn build(name: &str, init: &[&str], citizens: &[Citizen]) -> Option<Self> {
         let streets = Streets::build(citizens)?;
         let watched = streets.machines.iter().zip(citizens).map(watched).collect::<Vec<_>>();
-        let capturing = capturing(&watched);
+        let capturing = Capturing::on_hosts(name, &watched).unwrap();
         let bootstrap = SocketAddr::from((streets.machines[BOOTSTRAP].address(), PORT)).to_string();
         let init = [&["--bootstrap", &bootstrap], init].concat();
         let keylogs: Option<&Path> = capturing.directory();
