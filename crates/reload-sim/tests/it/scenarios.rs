@@ -87,6 +87,7 @@ fn an_overlay_with_ice_forms_and_lives_through_crashes() {
 #[test]
 fn nodes_that_compress_lists_live_with_nodes_that_do_not() {
     let overlay = Overlay::new();
+    let (mut played, mut all) = (0, 0);
     for seed in seeds(300) {
         let scenario =
             Scenario { compressing: true, peers: 40, crashes: 4, ..crashing(seed, Crashes::Apart) };
@@ -98,9 +99,11 @@ fn nodes_that_compress_lists_live_with_nodes_that_do_not() {
         let (compressed, restored) = report.lists;
         println!("{compressed} lists compressed, {restored} put back");
         // How many depends on who compresses; most of them come back, and none twice.
-        assert!(restored > 100 && compressed >= restored, "{compressed}, {restored}");
-        assert!(restored * 2 > compressed, "{compressed}, {restored}");
+        assert!(compressed >= restored, "{compressed}, {restored}");
+        assert!(restored * 3 > compressed * 2, "{compressed}, {restored}");
+        (played, all) = (played + 1, all + restored);
     }
+    assert!(all > 1000 * played, "{all} put back in {played} overlays");
 }
 
 /// Plays one seed again: `RELOAD_SIM_SEED=7 cargo test -p reload-sim -- --nocapture replay`.
