@@ -35,6 +35,7 @@ const LAYERS: &[(&str, Layer)] = &[
     ("reload-usages", Level(5)),
     ("reload-net", Level(6)),
     ("reload-store", Level(6)),
+    ("reload-sip-proxy", Level(6)),
     ("enrollment-server", Level(6)),
     ("reload-peer", Level(7)),
     ("reload-vectors", Dev),

@@ -1,0 +1,7 @@
+//! The SIP side of a peer (RFC 7904, RFC 7890 "proxy peer"; SIP itself is RFC 3261). Ordinary phones of one
+//! user speak SIP to it; it finds other users in the overlay and speaks SIP to their peers over connections
+//! made by AppAttach. The overlay itself is behind the trait [`Overlay`].
+
+mod overlay;
+
+pub use overlay::{MEDIA_APPLICATION, Overlay, OverlayError, Path, Peer, Pipe, Purpose};
