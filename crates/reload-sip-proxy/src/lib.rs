@@ -2,6 +2,20 @@
 //! user speak SIP to it; it finds other users in the overlay and speaks SIP to their peers over connections
 //! made by AppAttach. The overlay itself is behind the trait [`Overlay`].
 
+mod calls;
+mod edge;
+mod error;
+mod media;
 mod overlay;
+mod pipes;
+mod proxy;
+mod routing;
+mod settings;
+mod trace;
 
+pub use calls::{Call, CallState};
+pub use error::StartError;
 pub use overlay::{MEDIA_APPLICATION, Overlay, OverlayError, Path, Peer, Pipe, Purpose};
+pub use proxy::{Listening, Phone, Proxy};
+pub use settings::{Limits, MediaMode, Settings, TlsListen};
+pub use trace::{Direction, Hop, TraceEntry};

@@ -1,0 +1,13 @@
+//! SIP over the connections to other peers (RFC 7904 section 5): each pipe is a datagram transport of the
+//! SIP stack, kept for later calls. What is sent in them is decided elsewhere.
+
+mod channel;
+mod names;
+mod pool;
+mod resend;
+#[cfg(test)]
+mod testing;
+
+pub(crate) use channel::{Hold, SipPipe};
+pub(crate) use names::NoNames;
+pub(crate) use pool::Pool;

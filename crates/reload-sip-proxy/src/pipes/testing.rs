@@ -1,0 +1,1 @@
+//! Pipes in memory, and an overlay of them, for tests.
