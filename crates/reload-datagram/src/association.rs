@@ -1,12 +1,13 @@
 //! One DTLS association with what runs over it: Simple Reliability on an overlay link, nothing on an
-//! application link (sections 6.5.1.13, 6.6.4 and 6.6.6). It knows no addresses.
+//! application link (sections 6.5.1.13, 6.6.4 and 6.6.6); for plain SIP the same without DTLS. It knows
+//! no addresses.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_identity::{Trust, VerifiedCertificate};
+use reload_identity::{Signer, Trust, VerifiedCertificate};
 use reload_link::{
     DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings,
     FrameEvent, LinkOutput, LinkSettings, LinkStats, Proven, ReliableLink, dtls_with,
@@ -15,7 +16,9 @@ use reload_link::{
 use reload_node::LinkPurpose;
 use reload_wire::{NodeId, Now};
 
+use crate::bare::Bare;
 use crate::output::SendError;
+use crate::settings::LARGEST_DATAGRAM;
 use crate::verdict::{Verdict, judge};
 
 /// What a new association starts from.
@@ -100,13 +103,25 @@ impl Association {
         Ok(Self::over(engine, verdict, from))
     }
 
+    /// One without DTLS, up at once: the path assures the other end.
+    pub(crate) fn bare(now: Now, signer: &Signer, from: &Beginning<'_>) -> Self {
+        let verdict = Verdict::new(OnceLock::from(Ok(Arc::clone(&signer.certificate))));
+        let mut association = Self::over(Box::new(Bare::new()), verdict, from);
+        association.drive(now);
+        association
+    }
+
     fn over(engine: Box<dyn DtlsEngine>, verdict: Verdict, from: &Beginning<'_>) -> Self {
+        let record = match from.purpose.may_be_fragmented() {
+            true => LARGEST_DATAGRAM,
+            false => from.datagram.saturating_sub(DTLS_OVERHEAD),
+        };
         Self {
             engine,
             verdict,
             purpose: from.purpose,
             settings: from.settings.clone(),
-            record: from.datagram.saturating_sub(DTLS_OVERHEAD),
+            record,
             state: State::Handshake,
             hello: None,
             cipher: None,

@@ -35,11 +35,19 @@ impl Endpoint {
         }
         match kind_of(datagram) {
             DatagramKind::Stun => self.on_stun(now, from, datagram),
+            // SIP begins with any letter, of which RFC 7983 gives some to DTLS and to TURN
+            _ if self.is_bare(from.socket) => self.give_owner(now, from, datagram),
             DatagramKind::Dtls if is_client_hello(datagram) => self.on_hello(now, from, datagram),
             DatagramKind::Dtls => self.on_dtls(now, from, datagram),
             DatagramKind::ChannelData => self.give_owner(now, from, datagram),
             DatagramKind::Other => self.shared.counters.strays += 1,
         }
+    }
+
+    /// Whether all that is not STUN on this socket is for one application, as it is.
+    fn is_bare(&self, socket: SocketId) -> bool {
+        let owner = self.shared.sockets.get(socket).and_then(|socket| socket.owner);
+        owner.and_then(|id| self.links.get(&id)).is_some_and(|link| link.security.is_path())
     }
 
     fn on_stun(&mut self, now: Now, from: Arrival, datagram: &[u8]) {

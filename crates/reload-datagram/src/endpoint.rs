@@ -14,7 +14,7 @@ use reload_wire::Now;
 use crate::accept::{HalfOpens, Numbers};
 use crate::demux::Arrival;
 use crate::link::{Link, Path};
-use crate::output::{EndpointOutput, SendError, SocketId};
+use crate::output::{EndpointOutput, LinkPath, SendError, SocketId};
 use crate::settings::EndpointSettings;
 use crate::shared::Shared;
 use crate::status::{DatagramLinkStatus, EndpointCounters};
@@ -185,6 +185,12 @@ impl Endpoint {
     #[must_use]
     pub fn links(&self, now: Now) -> Vec<DatagramLinkStatus> {
         self.links.values().map(|link| link.status(now)).collect()
+    }
+
+    /// The way of a link that is up or is coming up.
+    #[must_use]
+    pub fn path(&self, link: LinkId) -> Option<LinkPath> {
+        self.links.get(&link)?.link_path()
     }
 
     /// What was counted since the start.

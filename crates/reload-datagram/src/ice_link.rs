@@ -1,6 +1,6 @@
 //! Links with ICE (sections 6.5.1.3 to 6.5.1.14 and 6.6.4): checks find the path, DTLS runs over whatever path
 //! is selected, and does not notice when that changes. The side that sent the Attach controls, and is the
-//! DTLS server.
+//! DTLS server. Plain SIP begins as soon as a pair is selected (RFC 7904 section 5.1).
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use reload_wire::{CandType, IceCandidate, Now};
 
 use crate::association::Association;
 use crate::link::{Link, Path};
-use crate::output::SocketId;
+use crate::output::{EndpointOutput, SocketId};
 use crate::routes::Asker;
 use crate::shared::Shared;
 use crate::stun_header;
@@ -89,6 +89,11 @@ impl IceLink {
         }
     }
 
+    /// Whether these are the ends of the selected pair.
+    pub(crate) fn uses(&self, ends: (SocketAddr, SocketAddr)) -> bool {
+        self.selected.is_some_and(|pair| (pair.local, pair.remote) == ends)
+    }
+
     pub(crate) fn too_late(&self) -> String {
         let lines = self.session.report().pairs.iter().map(PairReport::to_string).collect();
         match self.selected {
@@ -111,7 +116,7 @@ impl Link {
         let Path::Ice(ice) = &mut self.path else { return };
         ice.planned = true;
         ice.session.set_remote(now.mono, remote, candidates);
-        if ice.controlling {
+        if ice.controlling && !self.security.is_path() {
             self.shake_hands(now, shared);
         }
         self.settle(now, shared);
@@ -260,9 +265,18 @@ impl Link {
         if before.is_some_and(|before| before != pair) && self.is_up() {
             self.moves += 1;
             self.offer_as_stun_server(now, shared);
+            self.tell_path(shared);
         }
-        if !controlling && self.association.is_none() {
+        let begins = !controlling || self.security.is_path();
+        if begins && self.association.is_none() {
             self.shake_hands(now, shared);
+        }
+    }
+
+    /// Whoever uses the link wants to know how it goes.
+    fn tell_path(&self, shared: &mut Shared) {
+        if let (LinkPurpose::Application(_), Some(path)) = (self.purpose, self.link_path()) {
+            shared.output(EndpointOutput::Moved(self.id, path));
         }
     }
 

@@ -51,6 +51,7 @@
 
 mod accept;
 mod association;
+mod bare;
 mod candidates;
 mod demux;
 mod direct;
@@ -73,6 +74,6 @@ mod timer;
 mod verdict;
 
 pub use endpoint::Endpoint;
-pub use output::{EndpointOutput, SendError, SocketId};
+pub use output::{EndpointOutput, LinkPath, SendError, SocketId};
 pub use settings::{EndpointSettings, FIRST_DATAGRAM, Limits};
 pub use status::{DatagramLinkStatus, EndpointCounters, LinkPhase};

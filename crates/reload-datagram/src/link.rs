@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use reload_link::DtlsRole;
-use reload_node::{LinkEvent, LinkId, LinkPurpose, Plan};
-use reload_wire::{NodeId, Now};
+use reload_node::{LinkEvent, LinkId, LinkPurpose, Plan, Security};
+use reload_wire::Now;
 
 use crate::association::{Association, HelloRandom};
 use crate::direct::Direct;
@@ -36,7 +36,7 @@ pub(crate) struct Link {
     pub(crate) id: LinkId,
     pub(crate) purpose: LinkPurpose,
     pub(crate) socket: SocketId,
-    pub(crate) expected: Option<NodeId>,
+    pub(crate) security: Security,
     /// When it has failed if it is not up.
     pub(crate) deadline: Option<Instant>,
     pub(crate) path: Path,
@@ -56,7 +56,7 @@ impl Link {
             id,
             purpose,
             socket,
-            expected: None,
+            security: Security::Handshake(None),
             deadline: None,
             path,
             association: None,
@@ -85,9 +85,9 @@ impl Link {
         }
     }
 
-    /// Whom to expect, and until when.
+    /// Whom to expect, what assures us of that, and until when.
     pub(crate) fn follow(&mut self, plan: &Plan) {
-        (self.expected, self.deadline) = (plan.expected, Some(plan.deadline));
+        (self.security, self.deadline) = (plan.security.clone(), Some(plan.deadline));
     }
 
     /// A handshake in which we wait for, or have got, a ClientHello.
@@ -104,14 +104,19 @@ impl Link {
         self.association.as_ref().and_then(Association::own_hello)
     }
 
-    /// Begins a handshake.
+    /// Begins a handshake, or goes without.
     pub(crate) fn associate(&mut self, now: Now, shared: &mut Shared, role: DtlsRole) {
-        let mut from = shared.beginning(self.purpose, self.expected, shared.settings.datagram);
+        let expected = self.security.expected();
+        let mut from = shared.beginning(self.purpose, expected, shared.settings.datagram);
         if let Path::Ice(ice) = &self.path {
             from.datagram = from.datagram.saturating_sub(RELAYED);
             from.round_trip = ice.session.round_trip(); // section 6.6.3.1
         }
-        match Association::new(now, role, &from) {
+        let begun = match &self.security {
+            Security::Handshake(_) => Association::new(now, role, &from),
+            Security::Path(signer) => Ok(Association::bare(now, signer, &from)),
+        };
+        match begun {
             Ok(association) => self.association = Some(association),
             Err(error) => self.end(shared, error.to_string(), Vec::new()),
         }
@@ -135,7 +140,7 @@ impl Link {
         sent
     }
 
-    /// Takes a datagram of DTLS that came from `remote`.
+    /// Takes a datagram of DTLS, or of the application, that came from `remote`.
     pub(crate) fn handle_dtls(
         &mut self,
         now: Now,
@@ -145,6 +150,10 @@ impl Link {
     ) {
         match &mut self.path {
             Path::Direct(direct) => direct.local = local,
+            Path::Ice(ice) if self.security.is_path() && !ice.uses((local, remote)) => {
+                shared.counters.strays += 1;
+                return;
+            }
             Path::Ice(ice) => ice.heard = Some((local, remote)),
             Path::Opening(_) | Path::Listening | Path::Waiting => return,
         }

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use reload_node::LinkPurpose;
-use reload_wire::{Now, OverlayLinkType};
+use reload_wire::{CandType, Now, OverlayLinkType};
 
 use crate::association::Association;
 use crate::link::{Link, Path};
+use crate::output::LinkPath;
 use crate::status::{DatagramLinkStatus, LinkPhase};
 
 impl Link {
@@ -30,7 +31,7 @@ impl Link {
             phase: self.phase(),
             node: up
                 .and_then(Association::certificate)
-                .map(|it| self.expected.unwrap_or(it.node_id())),
+                .map(|it| self.security.expected().unwrap_or(it.node_id())),
             socket: self.socket,
             local: self.local(),
             remote: self.remote(),
@@ -56,6 +57,18 @@ impl Link {
             Path::Ice(ice) if ice.selected.is_none() => LinkPhase::Connecting,
             Path::Ice(_) => LinkPhase::Handshake,
         }
+    }
+
+    /// How its datagrams go.
+    pub(crate) fn link_path(&self) -> Option<LinkPath> {
+        let (local, remote) = (self.local()?, self.remote()?);
+        let is_direct = match &self.path {
+            Path::Ice(ice) => ice.selected.is_some_and(|it| {
+                (it.local_kind, it.remote_kind) == (CandType::Host, CandType::Host)
+            }),
+            _ => true, // an overlay without ICE has no NATs
+        };
+        Some(LinkPath { local, remote, is_direct })
     }
 
     fn local(&self) -> Option<SocketAddr> {

@@ -43,9 +43,22 @@ pub enum EndpointOutput {
     Link(LinkId, LinkEvent),
     /// A datagram of an application link.
     Application(LinkId, Bytes),
+    /// An application link that is up goes another way from now on.
+    Moved(LinkId, LinkPath),
     /// Nothing more until the next input, or until this moment, when
     /// [`crate::Endpoint::handle_timeout`] is due.
     Idle(Option<Instant>),
+}
+
+/// The addresses that a link goes between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkPath {
+    /// Ours: that of a host, or one at a relay.
+    pub local: SocketAddr,
+    /// That of the other side, as we see it.
+    pub remote: SocketAddr,
+    /// Whether both are addresses of the machines themselves: no NAT and no relay is between them.
+    pub is_direct: bool,
 }
 
 /// A message was not taken; the caller counts it as lost on this link.

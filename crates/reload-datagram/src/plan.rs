@@ -82,15 +82,22 @@ impl Endpoint {
         if self.links.get(&id).is_some_and(Link::is_planned) {
             return;
         }
+        let by_path = plan.security.is_path();
         match &plan.way {
             Way::Ice { ufrag, password, candidates } => {
-                let gathered = |link: &&mut Link| matches!(link.path, Path::Ice(_));
+                let gathered = |link: &&mut Link| {
+                    matches!(link.path, Path::Ice(_))
+                        && (!by_path || link.socket != SocketId::OVERLAY)
+                };
                 let Some(link) = self.links.get_mut(&id).filter(gathered) else {
                     return self.refuse(now, id, "nothing was gathered for it");
                 };
                 link.follow(&plan);
                 let remote = IceCredentials { ufrag: ufrag.clone(), password: password.clone() };
                 link.check(now, &mut self.shared, remote, candidates);
+            }
+            Way::Dial(_) if by_path => {
+                self.refuse(now, id, "without ICE nothing assures the other end but a handshake");
             }
             Way::Dial(addresses) => {
                 let Some(direct) = Direct::of_plan(addresses) else {

@@ -10,6 +10,10 @@ use reload_link::LinkSettings;
 /// 3.2 takes 1280 bytes of IPv6 as the least, less headers).
 pub const FIRST_DATAGRAM: usize = 1200;
 
+/// Bytes of the largest datagram of an application whose messages have any size, SIP: IP takes it to
+/// pieces. A DTLS record holds 2^14 of them (RFC 5246 section 6.2.1).
+pub(crate) const LARGEST_DATAGRAM: usize = 16_000;
+
 /// What an endpoint depends on.
 #[derive(Clone, Debug)]
 pub struct EndpointSettings {

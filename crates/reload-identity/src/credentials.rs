@@ -1,7 +1,9 @@
 //! What a node signs with: its key, its certificate, and the Node-ID it acts as (section 6.1.2: a
 //! certificate may hold several). Made from files once; cheap to clone and to send to a job.
 
-use crate::{CredentialsError, KeyPair, Trust, VerifiedCertificate, certificates_from_pem, digest};
+use crate::{
+    CredentialsError, KeyPair, Signer, Trust, VerifiedCertificate, certificates_from_pem, digest,
+};
 use bytes::Bytes;
 use reload_wire::{
     HashAlgorithm, NodeId, Signature, SignatureAndHashAlgorithm, SignerIdentity, UnixTime,
@@ -87,6 +89,12 @@ impl Credentials {
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.node_id
+    }
+
+    /// Who signs with it, as others find it.
+    #[must_use]
+    pub fn signer(&self) -> Signer {
+        Signer { node_id: self.node_id, certificate: Arc::clone(&self.certificate) }
     }
 
     /// Our user name.

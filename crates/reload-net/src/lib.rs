@@ -41,7 +41,7 @@ pub use error::NetError;
 pub use handshake::{Authenticated, accept, dial};
 pub use https::{HttpsClient, HttpsError, HttpsResponse};
 pub use listener::{AcceptLimits, Accepted, AddressPlace, Gate, Listener, Refused};
-pub use pipe::{FIRST_PRIVATE_APPLICATION, Pipe, PipeError, PipeStream};
+pub use pipe::{FIRST_PRIVATE_APPLICATION, Pipe, PipeError, PipePath, PipeStream};
 pub use reload_datagram::{DatagramLinkStatus, EndpointCounters, LinkPhase};
 pub use reload_ice::{TurnLogin, TurnQuotas};
 pub use tls::{Refusal, TlsIdentity, key_log, key_log_from};

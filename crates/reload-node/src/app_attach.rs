@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use reload_identity::VerifiedCertificate;
+use reload_identity::{Signer, VerifiedCertificate};
 use reload_storage::Store;
 use reload_topology::Topology;
 use reload_wire::{
@@ -27,6 +27,10 @@ use crate::{
 /// AppAttaches under way at a time before the application here may start no more.
 const OWN: usize = 64;
 
+/// Why plain SIP takes part in overlays with ICE only (RFC 7904 section 5.1).
+pub(crate) const UNASSURED: &str =
+    "without ICE nothing assures the other end of plain SIP: SIPS it has to be";
+
 impl<T: Topology, S: Store> Node<T, S> {
     /// The application wants a connection.
     pub(crate) fn app_attach(
@@ -40,10 +44,15 @@ impl<T: Topology, S: Store> Node<T, S> {
         if self.applications.open.len() >= OWN {
             return self.fail_own(own, not_connected("too many connections are being formed"));
         }
+        let (family, purpose) =
+            (Family::of(&self.configuration), LinkPurpose::Application(application));
+        if !family.assures(purpose) {
+            return self.fail_own(own, not_connected(UNASSURED));
+        }
         let link = self.links.plan();
-        let terms = Terms::new(Family::of(&self.configuration), &mut self.rng);
+        let terms = Terms::new(family, &mut self.rng);
         // without ICE nothing tells the connection that comes in from a link of the overlay
-        let gathering = terms.gathering(LinkPurpose::Application(application), true, true);
+        let gathering = terms.gathering(purpose, true, true);
         self.applications.open.insert(link, AppAttach::Gathering { to, own, terms });
         self.timers.set(Timer::AppAttach(link), now.mono + FORMING);
         self.outputs.push_back(Output::Gather(link, gathering));
@@ -88,10 +97,9 @@ impl<T: Topology, S: Store> Node<T, S> {
                 let purpose = Purpose::AppAttach(link);
                 self.send_request(now, MessageCode::APP_ATTACH_REQUEST, to, body, purpose);
             }
-            Some(AppAttach::Answering { caller, application, way, terms, own }) => {
+            Some(AppAttach::Answering { caller, node, application, way, terms, own }) => {
                 let candidates = terms.family.keep(candidates);
-                let connection =
-                    Connection { node: caller.signer, application, own, from: Side::There };
+                let connection = Connection { node, application, own, from: Side::There };
                 self.answer_app_attach(now, link, &caller, way, terms, candidates, connection);
             }
             Some(other) => {
@@ -147,7 +155,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         early: Option<Arc<VerifiedCertificate>>,
         answer: &Answer,
     ) {
-        let (node, application) = (answer.from, own.application);
+        let (node, application) = (answer.checked.message.signer(), own.application);
         let family = Family::of(&self.configuration);
         let body = &answer.checked.message.contents.body;
         let read = AppAttachReqAns::decode_exact(&self.dialect, body);
@@ -155,20 +163,16 @@ impl<T: Topology, S: Store> Node<T, S> {
         match read.and_then(|reply| way_of_answer(family, application, &reply)) {
             Ok(way) => {
                 own.hops = answer.hops;
-                let own = Some(own);
-                self.form_app(
-                    now,
-                    link,
-                    way,
-                    Connection { node, application, own, from: Side::Here },
-                );
+                let (node, own) = (node.clone(), Some(own));
+                let connection = Connection { node, application, own, from: Side::Here };
+                self.form_app(now, link, way, connection);
                 if let Some(certificate) = early {
                     self.on_app_up(now, link, certificate);
                 }
             }
             Err((code, text)) => {
                 self.outputs.push_back(Output::Close(link));
-                let error = self.refused(code, Bytes::from_static(text.as_bytes()), node);
+                let error = self.refused(code, Bytes::from_static(text.as_bytes()), answer.from);
                 self.fail_own(own, error);
             }
         }
@@ -183,11 +187,12 @@ impl<T: Topology, S: Store> Node<T, S> {
         connection: Connection,
     ) {
         let deadline = now.mono + Family::of(&self.configuration).patience();
-        let expected = Some(connection.node);
+        let purpose = LinkPurpose::Application(connection.application);
+        let security = purpose.security(connection.node.clone());
         self.applications.open.insert(link, AppAttach::Forming(connection));
         self.timers.set(Timer::AppAttach(link), deadline + GRACE);
         if let Some(way) = way {
-            self.outputs.push_back(Output::Connect(link, Plan { way, expected, deadline }));
+            self.outputs.push_back(Output::Connect(link, Plan { way, security, deadline }));
         }
     }
 
@@ -195,7 +200,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         match self.applications.open.remove(&link) {
             Some(AppAttach::Forming(connection)) => {
                 self.timers.cancel(Timer::AppAttach(link));
-                match self.welcome_app(now, &certificate, &connection.node) {
+                match self.welcome_app(now, &certificate, &connection.node.node_id) {
                     Ok(()) => self.connected(now, link, connection),
                     Err(reason) => {
                         self.outputs.push_back(Output::Close(link));
@@ -234,7 +239,7 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     fn connected(&mut self, now: Now, link: LinkId, connection: Connection) {
-        let Connection { node, application, own, .. } = connection;
+        let Connection { node: Signer { node_id: node, .. }, application, own, .. } = connection;
         match own {
             Some(Own { id, started, hops, .. }) => {
                 let elapsed = now.mono.saturating_duration_since(started);
@@ -271,7 +276,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         match own {
             Some(own) => self.fail_own(own, error),
             None => self.emit(Event::LinkFailed {
-                node: Some(node),
+                node: Some(node.node_id),
                 purpose: LinkPurpose::Application(application),
                 reason: error.to_string(),
             }),

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use reload_identity::Signer;
 use reload_storage::Store;
 use reload_topology::Topology;
 use reload_wire::{AppAttachReqAns, Decode, ErrorCode, IceCandidate, MessageCode, NodeId, Now};
 
-use crate::app_attach::{app_attach_body, not_connected};
+use crate::app_attach::{UNASSURED, app_attach_body, not_connected};
 use crate::applications::{
     AppAttach, ApplicationAnswer, Applications, AskingId, Connection, Offer, Own, Side,
 };
@@ -43,7 +44,7 @@ impl Applications {
         let theirs = |attach: &&AppAttach| match attach {
             AppAttach::Answering { caller, .. } => caller.signer == *wanted,
             AppAttach::Forming(connection) => {
-                connection.from == Side::There && connection.node == *wanted
+                connection.from == Side::There && connection.node.node_id == *wanted
             }
             _ => false,
         };
@@ -85,14 +86,14 @@ impl<T: Topology, S: Store> Node<T, S> {
     }
 
     /// Somebody wants a connection of an application (section 6.5.2.2).
-    pub(crate) fn on_app_attach(&mut self, now: Now, caller: Caller, body: &Bytes) {
+    pub(crate) fn on_app_attach(&mut self, now: Now, caller: Caller, node: Signer, body: &Bytes) {
         let request = match AppAttachReqAns::decode_exact(&self.dialect, body) {
             Ok(request) => request,
             Err(error) => return self.refuse_damaged(now, &caller, &error),
         };
         let taken = match self.admit_app_attach(&caller, &request) {
             Ok(Offer::Ask) => self.ask_application(now, &caller, request.application),
-            Ok(Offer::Connect) => self.take_app_attach(now, &caller, &request),
+            Ok(Offer::Connect) => self.take_app_attach(now, &caller, node, &request),
             Err(refused) => Err(refused),
         };
         if let Err((code, text)) = taken {
@@ -113,6 +114,10 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
         if self.leaving {
             return Err((ErrorCode::NOT_FOUND, "this node is leaving"));
+        }
+        let purpose = LinkPurpose::Application(request.application);
+        if !Family::of(&self.configuration).assures(purpose) {
+            return Err((ErrorCode::NOT_FOUND, UNASSURED));
         }
         let wanted = self.applications.wants(&caller.signer, request.application);
         let offer = self.applications.offers.get(&request.application).copied();
@@ -146,10 +151,12 @@ impl<T: Topology, S: Store> Node<T, S> {
         &mut self,
         now: Now,
         caller: &Caller,
+        node: Signer,
         request: &AppAttachReqAns,
     ) -> Result<(), Refused> {
         let AppAttachReqAns { ufrag, password, application, candidates, .. } = request;
         let (family, application) = (Family::of(&self.configuration), *application);
+        let purpose = LinkPurpose::Application(application);
         let way = family.way(Offered { ufrag, password, candidates })?;
         if self.applications.open.len() >= ANSWERING {
             return Err((ErrorCode::IN_PROGRESS, "too many connections are being formed"));
@@ -162,9 +169,9 @@ impl<T: Topology, S: Store> Node<T, S> {
         let terms = Terms::new(family, &mut self.rng);
         // without ICE it is this node that dials
         let own_socket = family == Family::Ice;
-        let gathering = terms.gathering(LinkPurpose::Application(application), false, own_socket);
+        let gathering = terms.gathering(purpose, false, own_socket);
         let caller = Box::new(caller.clone());
-        let answering = AppAttach::Answering { caller, application, way, terms, own };
+        let answering = AppAttach::Answering { caller, node, application, way, terms, own };
         self.applications.open.insert(link, answering);
         self.timers.set(Timer::AppAttach(link), now.mono + FORMING);
         self.outputs.push_back(Output::Gather(link, gathering));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use reload_identity::VerifiedCertificate;
+use reload_identity::{Signer, VerifiedCertificate};
 use reload_wire::{Destination, IceCandidate, NodeId};
 
 use crate::candidates::Terms;
@@ -65,7 +65,14 @@ pub(crate) enum AppAttach {
     /// Ours: given up in favour of theirs, which has not come yet. The error is what it ends with.
     Yielding { node: NodeId, own: Own, error: RequestError },
     /// Theirs: our candidates are looked up for the answer. It takes the place of ours, if any.
-    Answering { caller: Box<Caller>, application: u16, way: Way, terms: Terms, own: Option<Own> },
+    Answering {
+        caller: Box<Caller>,
+        node: Signer,
+        application: u16,
+        way: Way,
+        terms: Terms,
+        own: Option<Own>,
+    },
     /// Answered: the connection is being formed.
     Forming(Connection),
 }
@@ -73,7 +80,7 @@ pub(crate) enum AppAttach {
 /// A connection that is being formed.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) node: NodeId,
+    pub(crate) node: Signer,
     pub(crate) application: u16,
     /// The request of ours that it fulfils.
     pub(crate) own: Option<Own>,
@@ -120,7 +127,7 @@ impl Applications {
     pub(crate) fn forming(&self, with: &NodeId, application: u16, side: Side) -> Option<LinkId> {
         self.find(|attach| match attach {
             AppAttach::Forming(Connection { node, application: its, from, .. }) => {
-                node == with && *its == application && *from == side
+                node.node_id == *with && *its == application && *from == side
             }
             _ => false,
         })

@@ -7,7 +7,9 @@ use reload_wire::{Destination, NodeId, Now};
 use crate::attach::{Attach, Awaiting, Forming, Wanted};
 use crate::candidates::{Family, GRACE};
 use crate::timer::Timer;
-use crate::{Event, LinkId, LinkPurpose, Node, Output, Plan, Reply, RequestError, Response, Way};
+use crate::{
+    Event, LinkId, LinkPurpose, Node, Output, Plan, Reply, RequestError, Response, Security, Way,
+};
 
 impl<T: Topology, S: Store> Node<T, S> {
     /// Carries out a plan.
@@ -16,7 +18,7 @@ impl<T: Topology, S: Store> Node<T, S> {
         let (node, ours) = (forming.node, forming.wanted.is_some());
         self.attaches.open.insert(link, Attach::Forming(forming));
         self.timers.set(Timer::Attach(link), deadline + GRACE);
-        let plan = Plan { way, expected: Some(node), deadline };
+        let plan = Plan { way, security: Security::Handshake(Some(node)), deadline };
         self.outputs.push_back(Output::Connect(link, plan));
         if ours && let Some(up) = self.bound_link(now, node) {
             self.complete_attaches(now, up, node);

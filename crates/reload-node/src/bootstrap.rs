@@ -8,7 +8,7 @@ use reload_topology::{Input, Topology, TopologyEvent};
 use reload_wire::{NodeId, Now};
 
 use crate::timer::Timer;
-use crate::{Event, LinkId, Node, Output, Plan, Start, Way};
+use crate::{Event, LinkId, Node, Output, Plan, Security, Start, Way};
 
 /// How long one bootstrap address may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,7 +69,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         let link = self.links.plan();
         self.bootstrap.state = State::Dialling { at, link };
         let deadline = now.mono + PATIENCE;
-        let plan = Plan { way: Way::bootstrap(address), expected: None, deadline };
+        let plan =
+            Plan { way: Way::bootstrap(address), security: Security::Handshake(None), deadline };
         self.outputs.push_back(Output::Connect(link, plan));
     }
 

@@ -62,6 +62,11 @@ impl Family {
         if configuration.no_ice { Self::NoIce } else { Self::Ice }
     }
 
+    /// Whether a node can be sure of the other end of a link for this purpose.
+    pub(crate) fn assures(self, purpose: LinkPurpose) -> bool {
+        self == Self::Ice || !purpose.is_bound_by_ice()
+    }
+
     const fn links(self) -> &'static [OverlayLinkType] {
         match self {
             // E53: no other link type has ICE

@@ -247,7 +247,10 @@ impl<T: Topology, S: Store> Node<T, S> {
             MessageCode::PING_REQUEST => self.on_ping(now, &caller, &body),
             MessageCode::PROBE_REQUEST => self.on_probe(now, &caller, &body),
             MessageCode::ATTACH_REQUEST => self.on_attach(now, caller, &body),
-            MessageCode::APP_ATTACH_REQUEST => self.on_app_attach(now, caller, &body),
+            MessageCode::APP_ATTACH_REQUEST => {
+                let node = checked.message.signer().clone();
+                self.on_app_attach(now, caller, node, &body);
+            }
             MessageCode::JOIN_REQUEST => self.ask(now, caller, &body, TopologyRequest::Join),
             MessageCode::LEAVE_REQUEST => self.ask(now, caller, &body, TopologyRequest::Leave),
             MessageCode::UPDATE_REQUEST => self.on_update(now, caller, body),

@@ -34,6 +34,7 @@ mod originate;
 mod output;
 mod partition;
 mod path_mtu;
+mod purpose;
 mod rate;
 mod read;
 mod request;
@@ -53,9 +54,9 @@ pub use job::{Job, JobResult};
 pub use node::Node;
 pub use opaque::ListCompression;
 pub use output::{
-    Deadline, DialAddress, Gathering, IceGathering, JobId, LinkEvent, LinkId, LinkPurpose, Output,
-    Plan, Way,
+    Deadline, DialAddress, Gathering, IceGathering, JobId, LinkEvent, LinkId, Output, Plan, Way,
 };
+pub use purpose::{LinkPurpose, SIP, SIPS, Security};
 pub use request::{
     Busy, NewValue, Place, Reply, Request, RequestError, RequestId, Response, Specifier,
 };

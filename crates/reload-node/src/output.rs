@@ -12,7 +12,7 @@ use bytes::Bytes;
 use reload_identity::VerifiedCertificate;
 use reload_wire::{ForwardingHeader, IceCandidate, NodeId, OverlayLinkType};
 
-use crate::{Event, Job};
+use crate::{Event, Job, LinkPurpose, Security};
 
 /// Names a link. The node names the links it plans, the driver those it accepts; the lowest bit
 /// tells the two apart.
@@ -99,25 +99,24 @@ impl fmt::Debug for IceGathering {
     }
 }
 
-/// What a link carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkPurpose {
-    /// RELOAD messages.
-    Overlay,
-    /// What the application with this Application-ID sends (section 6.5.2).
-    Application(u16),
-}
-
 /// How to form a link. A dialled node needs no plan: links that come in are matched to the pending
 /// Attach by certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// By which way.
     pub way: Way,
-    /// The Node-ID that the certificate of the other side must hold; none for a bootstrap node.
-    pub expected: Option<NodeId>,
+    /// What assures both of the other end.
+    pub security: Security,
     /// When to give up.
     pub deadline: Instant,
+}
+
+impl Plan {
+    /// The node that has to be at the other end, if that is known.
+    #[must_use]
+    pub fn expected(&self) -> Option<NodeId> {
+        self.security.expected()
+    }
 }
 
 /// The two ways to a link.

@@ -10,7 +10,7 @@ use reload_topology::{Input, Phase, Topology};
 use reload_wire::{NodeId, Now};
 
 use crate::timer::Timer;
-use crate::{LinkId, Node, Output, Plan, Role, Way};
+use crate::{LinkId, Node, Output, Plan, Role, Security, Way};
 
 /// The shortest pause between two looks; up to as much again is added by chance.
 const PAUSE: Duration = Duration::from_secs(45);
@@ -96,7 +96,8 @@ impl<T: Topology, S: Store> Node<T, S> {
         let link = self.links.plan();
         self.lookout.dialling = Some(link);
         let deadline = now.mono + PATIENCE;
-        let plan = Plan { way: Way::bootstrap(address), expected: None, deadline };
+        let plan =
+            Plan { way: Way::bootstrap(address), security: Security::Handshake(None), deadline };
         self.outputs.push_back(Output::Connect(link, plan));
     }
 

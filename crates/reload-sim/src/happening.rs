@@ -72,7 +72,7 @@ impl World {
             false => self.hosts[target].condition,
         };
         match condition {
-            Condition::Running => self.connect(host, link, target, plan.expected),
+            Condition::Running => self.connect(host, link, target, plan.expected()),
             Condition::Silent => {
                 let at = plan.deadline;
                 let life = self.hosts[host].life;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, SocketId};
 use reload_identity::Credentials;
 use reload_link::LinkSettings;
-use reload_node::{Gathering, IceGathering, LinkEvent, LinkId, LinkPurpose, Plan, Way};
+use reload_node::{Gathering, IceGathering, LinkEvent, LinkId, LinkPurpose, Plan, Security, Way};
 use reload_wire::{Dialect, IceCandidate, NodeId, Now};
 
 use crate::certificates::{Overlay, WALL, identity};
@@ -89,7 +89,8 @@ impl Ours {
         let way = Way::Ice { ufrag, password, candidates: agent.candidates.clone() };
         let now = self.now();
         let deadline = now.mono + PATIENCE;
-        self.endpoint.connect(now, self.link, Plan { way, expected: Some(expected), deadline });
+        let security = Security::Handshake(Some(expected));
+        self.endpoint.connect(now, self.link, Plan { way, security, deadline });
     }
 
     /// Takes what has come, does what is due, and waits a little.
@@ -132,6 +133,7 @@ impl Ours {
                 EndpointOutput::Link(_, LinkEvent::Down { reason, .. }) => self.down = Some(reason),
                 EndpointOutput::Link(..) => {}
                 EndpointOutput::Application(_, data) => self.received.extend(data),
+                EndpointOutput::Moved(..) => {}
                 EndpointOutput::Idle(due) => return due,
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, SocketId};
+use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, LinkPath, SocketId};
 use reload_identity::Credentials;
 use reload_link::LinkSettings;
 use reload_node::{LinkEvent, LinkId};
@@ -32,6 +32,7 @@ pub(crate) struct Host {
     pub(crate) candidates: BTreeMap<LinkId, Vec<IceCandidate>>,
     pub(crate) messages: BTreeMap<LinkId, Vec<Bytes>>,
     pub(crate) datagrams: BTreeMap<LinkId, Vec<Bytes>>,
+    pub(crate) moved: Vec<(LinkId, LinkPath)>,
     pub(crate) failing: BTreeSet<LinkId>,
     pub(crate) unacknowledged: Vec<Bytes>,
     pub(crate) out: VecDeque<Sent>,
@@ -69,6 +70,7 @@ impl Host {
             candidates: BTreeMap::new(),
             messages: BTreeMap::new(),
             datagrams: BTreeMap::new(),
+            moved: Vec::new(),
             failing: BTreeSet::new(),
             unacknowledged: Vec::new(),
             out: VecDeque::new(),
@@ -134,6 +136,9 @@ impl Host {
                 EndpointOutput::Link(link, event) => self.on_event(link, event),
                 EndpointOutput::Application(link, data) => {
                     self.datagrams.entry(link).or_default().push(data);
+                }
+                EndpointOutput::Moved(link, path) => {
+                    self.moved.push((link, path));
                 }
                 EndpointOutput::Idle(deadline) => {
                     self.deadline = deadline;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod accept;
+mod bare;
 mod certificates;
 mod foreign;
 mod foreign_programs;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use reload_datagram::SendError;
-use reload_node::{DialAddress, Gathering, LinkId, LinkPurpose, Plan, Way};
+use reload_node::{DialAddress, Gathering, LinkId, LinkPurpose, Plan, Security, Way};
 use reload_wire::OverlayLinkType;
 
 use crate::world::{MS, SECOND, World, message};
@@ -111,7 +111,7 @@ fn addresses_of_tcp_are_not_dialled_by_udp() {
     let ours = world.host();
     let link = OverlayLinkType::TLS_TCP_FH_NO_ICE;
     let way = Way::Dial(vec![DialAddress { address: ([192, 0, 2, 9], 1).into(), link }]);
-    let plan = Plan { way, expected: None, deadline: world.now.mono + SECOND };
+    let plan = Plan { way, security: Security::Handshake(None), deadline: world.now.mono + SECOND };
     let now = world.now;
     world.hosts[ours].endpoint.connect(now, DIALLED, plan);
     world.hosts[ours].drain(now);

@@ -1,7 +1,7 @@
 //! Plans that come where none is awaited: for a link that has its plan already, and for one that cannot be
 //! formed so.
 
-use reload_node::{DialAddress, Gathering, LinkId, LinkPurpose, Way};
+use reload_node::{DialAddress, Gathering, LinkId, LinkPurpose, Security, Way};
 use reload_wire::OverlayLinkType;
 
 use crate::no_ice;
@@ -15,7 +15,7 @@ fn dial(world: &World, host: usize) -> Way {
 /// Gives our end of a link these plans, and sees that it lives on as if none had come.
 fn lives_on(world: &mut World, [ours, theirs]: [usize; 2], link: LinkId, plans: Vec<Way>) {
     for plan in plans {
-        world.connect(ours, link, plan, None);
+        world.connect(ours, link, plan, Security::Handshake(None));
         world.run(60 * SECOND);
         assert!(world.hosts[ours].down.is_empty(), "{:?}", world.hosts[ours].down);
     }
@@ -58,7 +58,7 @@ fn a_plan_that_does_not_fit_what_was_gathered_ends_the_link_once_and_for_all() {
         host.endpoint.gather(world.now, link, Gathering { purpose, ice: None, own_socket: true });
         host.drain(world.now);
         assert_eq!(host.sockets.len(), 2);
-        world.connect(ours, link, way, None);
+        world.connect(ours, link, way, Security::Handshake(None));
         assert!(world.hosts[ours].down.contains_key(&link));
         assert!(world.hosts[ours].endpoint.links(world.now).is_empty());
         assert_eq!(world.hosts[ours].sockets.len(), 1, "its socket is closed");
@@ -73,7 +73,7 @@ fn an_address_to_dial_does_not_fit_a_link_gathered_for_ice() {
     let link = LinkId::planned(1);
     world.gather(ours, link, LinkPurpose::Overlay, true);
     let way = dial(&world, theirs);
-    world.connect(ours, link, way, None);
+    world.connect(ours, link, way, Security::Handshake(None));
     assert!(world.hosts[ours].down.contains_key(&link));
     assert!(world.hosts[ours].endpoint.links(world.now).is_empty());
 }

@@ -1,6 +1,6 @@
 //! Certificates that are not accepted.
 
-use reload_node::LinkId;
+use reload_node::{LinkId, Security};
 
 use crate::certificates::Overlay;
 use crate::world::{SECOND, World};
@@ -60,9 +60,9 @@ fn ice_to_another_node_than_that_of_the_attach_gives_no_link() {
     }
     world.run(SECOND);
     let (of_ours, of_theirs) = (world.offer(ours, link, true), world.offer(theirs, link, false));
-    world.connect(ours, link, of_theirs, Some(wrong));
+    world.connect(ours, link, of_theirs, Security::Handshake(Some(wrong)));
     let right = world.node_id(ours);
-    world.connect(theirs, link, of_ours, Some(right));
+    world.connect(theirs, link, of_ours, Security::Handshake(Some(right)));
     world.run(31 * SECOND);
     let reason = &world.hosts[ours].down[&link];
     assert!(reason.contains("certificate"), "{reason}");

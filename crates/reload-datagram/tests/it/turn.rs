@@ -80,7 +80,7 @@ impl Turn {
 }
 
 /// Homes behind symmetric NATs that know the server.
-fn homes(world: &mut World, count: usize) -> Vec<usize> {
+pub(crate) fn homes(world: &mut World, count: usize) -> Vec<usize> {
     let turn = Turn::new(world.now.mono);
     let login = turn.login();
     world.turn = Some(turn);
@@ -88,7 +88,12 @@ fn homes(world: &mut World, count: usize) -> Vec<usize> {
     (0..count).map(home).collect()
 }
 
-fn link(world: &mut World, hosts: [usize; 2], number: u64, purpose: LinkPurpose) -> LinkId {
+pub(crate) fn link(
+    world: &mut World,
+    hosts: [usize; 2],
+    number: u64,
+    purpose: LinkPurpose,
+) -> LinkId {
     let link = world.attach_for(hosts[0], hosts[1], number, purpose);
     world.run_until(20 * SECOND, |world| {
         hosts.iter().all(|host| world.hosts[*host].up.contains(&link))

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reload_datagram::EndpointSettings;
 use reload_identity::Credentials;
-use reload_node::{DialAddress, Gathering, IceGathering, LinkId, LinkPurpose, Plan, Way};
+use reload_node::{DialAddress, Gathering, IceGathering, LinkId, LinkPurpose, Plan, Security, Way};
 use reload_wire::{IceCandidate, NodeId, Now, OverlayLinkType};
 
 use crate::certificates::{Overlay, WALL};
@@ -176,7 +176,8 @@ impl World {
         let way = Way::Dial(to.iter().map(address).collect());
         let deadline = self.now.mono + 15 * SECOND;
         let host = &mut self.hosts[from];
-        host.endpoint.connect(self.now, link, Plan { way, expected, deadline });
+        let security = Security::Handshake(expected);
+        host.endpoint.connect(self.now, link, Plan { way, security, deadline });
         host.drain(self.now);
     }
 
@@ -193,17 +194,15 @@ impl World {
         purpose: LinkPurpose,
     ) -> LinkId {
         let link = LinkId::planned(number);
-        let expected = [self.node_id(theirs), self.node_id(ours)];
         for (host, controlling) in [(ours, true), (theirs, false)] {
             self.gather(host, link, purpose, controlling);
         }
         let known = |host: usize, world: &Self| world.hosts[host].candidates.contains_key(&link);
         self.run_until(30 * SECOND, |world| known(ours, world) && known(theirs, world));
         let offers = [self.offer(theirs, link, false), self.offer(ours, link, true)];
-        for ((host, offer), expected) in
-            [theirs, ours].iter().zip([1, 0]).zip(expected.iter().rev())
-        {
-            self.connect(*host, link, offers[offer].clone(), Some(*expected));
+        for (host, other, offer) in [(theirs, ours, 1), (ours, theirs, 0)] {
+            let security = purpose.security(self.hosts[other].credentials.signer());
+            self.connect(host, link, offers[offer].clone(), security);
         }
         link
     }
@@ -229,16 +228,10 @@ impl World {
         Way::Ice { ufrag: name(host, link), password: password(host), candidates }
     }
 
-    pub(crate) fn connect(
-        &mut self,
-        host: usize,
-        link: LinkId,
-        way: Way,
-        expected: Option<NodeId>,
-    ) {
+    pub(crate) fn connect(&mut self, host: usize, link: LinkId, way: Way, security: Security) {
         let deadline = self.now.mono + 30 * SECOND;
         let host = &mut self.hosts[host];
-        host.endpoint.connect(self.now, link, Plan { way, expected, deadline });
+        host.endpoint.connect(self.now, link, Plan { way, security, deadline });
         host.drain(self.now);
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use reload_datagram::SocketId;
 use reload_ice::TurnLogin;
 use reload_node::{
-    DialAddress, Gathering, IceGathering, LinkId, LinkPurpose, Plan, Way as PlanWay,
+    DialAddress, Gathering, IceGathering, LinkId, LinkPurpose, Plan, Security, Way as PlanWay,
 };
 use reload_wire::{CandType, IceCandidate, NodeId, Now, OverlayLinkType};
 
@@ -239,7 +239,9 @@ impl Play {
     }
 
     fn plan(&self, way: PlanWay, expected: Option<NodeId>) -> Plan {
-        Plan { way, expected, deadline: self.now.mono + Duration::from_secs(15) }
+        let (security, deadline) =
+            (Security::Handshake(expected), self.now.mono + Duration::from_secs(15));
+        Plan { way, security, deadline }
     }
 
     /// The good end often, anybody sometimes.

@@ -104,6 +104,7 @@ impl Host {
                     let number = number_of(&data, theirs);
                     assert!(self.received.insert(number), "a datagram comes twice");
                 }
+                EndpointOutput::Moved(..) => {}
                 EndpointOutput::Idle(deadline) => {
                     self.deadline = deadline;
                     assert!(self.endpoint.half_open() <= HALF_OPEN, "half-open handshakes");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, SendError, SocketId};
+use reload_datagram::{Endpoint, EndpointOutput, EndpointSettings, LinkPath, SendError, SocketId};
 use reload_identity::VerifiedCertificate;
 use reload_node::{Gathering, LinkEvent, LinkId, LinkPurpose, Plan};
 use reload_wire::{CandType, Now};
@@ -57,6 +57,8 @@ pub(super) enum Told {
     Link(LinkId, LinkEvent),
     /// A datagram of an application.
     Application(LinkId, Bytes),
+    /// A link of an application goes another way.
+    Moved(LinkId, LinkPath),
 }
 
 impl Datagrams {
@@ -204,6 +206,7 @@ impl Datagrams {
                 EndpointOutput::Application(link, datagram) => {
                     return Some(Told::Application(link, datagram));
                 }
+                EndpointOutput::Moved(link, path) => return Some(Told::Moved(link, path)),
                 EndpointOutput::Idle(deadline) => {
                     self.deadline = deadline;
                     return None;
@@ -338,8 +341,8 @@ mod tests {
             link: OverlayLinkType::DTLS_UDP_SR_NO_ICE,
         }]);
         let deadline = Instant::now() + Duration::from_secs(60);
-        let link = LinkId::planned(1);
-        datagrams.connect(clock::now(), link, Plan { way, expected: None, deadline });
+        let (link, security) = (LinkId::planned(1), reload_node::Security::Handshake(None));
+        datagrams.connect(clock::now(), link, Plan { way, security, deadline });
         assert!(poll_all(&mut datagrams).is_empty());
         let broken = Arrival::Failed(SocketId::OVERLAY, io::ErrorKind::NotConnected.into());
         datagrams.on_arrival(clock::now(), broken);

@@ -46,7 +46,7 @@ async fn dial_in_order(identity: &TlsIdentity, plan: &Plan) -> Result<Authentica
         let now = Instant::now();
         let left = Instant::from_std(plan.deadline).saturating_duration_since(now);
         let shares = u32::try_from(addresses.len() - place).unwrap_or(u32::MAX);
-        match dial(identity, address.address, plan.expected, now + left / shares).await {
+        match dial(identity, address.address, plan.expected(), now + left / shares).await {
             Ok(connection) => return Ok(connection),
             Err(refusal) => {
                 log(&refusal);

@@ -106,8 +106,20 @@ impl<N> NodeHandle<N> {
     /// # Errors
     /// [`RequestFailure`]; `Error_Not_Found` where the application is not offered.
     pub async fn app_attach(&self, to: NodeId, application: u16) -> Result<Pipe, RequestFailure> {
+        self.app_attach_to(vec![Destination::Node(to)], application).await
+    }
+
+    /// The same along a destination list (RFC 7904 section 5.1). Who is at its end, [`Pipe::node`] and
+    /// [`Pipe::certificate`] tell: the node that the list ends in, if it names one.
+    ///
+    /// # Errors
+    /// As [`NodeHandle::app_attach`].
+    pub async fn app_attach_to(
+        &self,
+        to: Vec<Destination>,
+        application: u16,
+    ) -> Result<Pipe, RequestFailure> {
         let (sender, pipe) = oneshot::channel();
-        let to = vec![Destination::Node(to)];
         let request = Request::AppAttach { to, application, connect: true };
         self.command(Command::Request(request, Waiting::Pipe(application, sender))).await?;
         pipe.await.map_err(|_| Stopped)?

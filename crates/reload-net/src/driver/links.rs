@@ -187,6 +187,7 @@ impl<N: Driven> Driver<N> {
         }
         match told {
             Told::Application(link, datagram) => self.pipes.deliver(link, datagram),
+            Told::Moved(link, path) => self.pipes.set_path(link, path),
             Told::Link(link, LinkEvent::Down { reason, unacknowledged }) => {
                 self.on_datagram_link_down(link, reason, unacknowledged);
             }

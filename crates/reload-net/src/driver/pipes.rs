@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use reload_datagram::LinkPath;
 use reload_node::{LinkId, Reply, RequestError, Response};
 use reload_wire::NodeId;
 use tokio::sync::{mpsc, oneshot};
@@ -89,6 +90,13 @@ impl Pipes {
     /// Whether the link is a pipe, which then takes so much.
     pub(super) fn set_mtu(&self, link: LinkId, mtu: usize) -> bool {
         self.pipes.get(&link).map(|pipe| pipe.set_mtu(mtu)).is_some()
+    }
+
+    /// The link goes this way from now on.
+    pub(super) fn set_path(&self, link: LinkId, path: LinkPath) {
+        if let Some(pipe) = self.pipes.get(&link) {
+            pipe.set_path(path);
+        }
     }
 
     /// The link is gone, and the pipe with it.
@@ -185,10 +193,12 @@ impl<N: Driven> Driver<N> {
         if self.pipes.pipes.len() >= MOST {
             return Err("too many pipes".to_owned());
         }
-        let up = self.datagrams.as_ref().and_then(|datagrams| datagrams.up(link));
-        let up = up.ok_or("the link is gone already")?;
+        let gone = "the link is gone already";
+        let datagrams = self.datagrams.as_ref().ok_or(gone)?;
+        let up = datagrams.up(link).ok_or(gone)?;
         let (certificate, mtu) = (Arc::clone(&up.certificate), up.mtu);
-        Ok(self.pipes.add(PipeFacts { link, node, application, certificate, mtu }))
+        let path = datagrams.endpoint.path(link);
+        Ok(self.pipes.add(PipeFacts { link, node, application, certificate, mtu, path }))
     }
 
     pub(super) fn on_offer(

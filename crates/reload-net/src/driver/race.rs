@@ -53,7 +53,7 @@ pub(super) fn split(plan: &Plan) -> (Option<Plan>, Option<Plan>) {
         let of_type = addresses.iter().filter(|dial| dial.link == link);
         let addresses: Vec<_> = of_type.copied().collect();
         let way = (!addresses.is_empty()).then_some(Way::Dial(addresses))?;
-        Some(Plan { way, expected: plan.expected, deadline: plan.deadline })
+        Some(Plan { way, ..plan.clone() })
     };
     (part(OverlayLinkType::TLS_TCP_FH_NO_ICE), part(OverlayLinkType::DTLS_UDP_SR_NO_ICE))
 }
@@ -115,11 +115,13 @@ impl Races {
 
 #[cfg(test)]
 mod tests {
+    use reload_node::Security;
+
     use super::*;
 
     fn plan() -> Plan {
         let way = Way::bootstrap("127.0.0.1:6084".parse().unwrap());
-        Plan { way, expected: None, deadline: Instant::now() }
+        Plan { way, security: Security::Handshake(None), deadline: Instant::now() }
     }
 
     fn begun(now: Instant) -> (Races, LinkId) {

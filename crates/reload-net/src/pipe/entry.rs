@@ -1,9 +1,10 @@
 //! The driver's end of a pipe.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use reload_datagram::LinkPath;
 use reload_identity::VerifiedCertificate;
 use reload_node::LinkId;
 use reload_wire::NodeId;
@@ -28,6 +29,7 @@ pub(super) struct PipeShared {
     pub(super) end: OnceLock<String>,
     pub(super) mtu: AtomicUsize,
     pub(super) dropped: AtomicU64,
+    pub(super) path: Mutex<Option<LinkPath>>,
 }
 
 /// A pipe as the driver holds it.
@@ -46,14 +48,17 @@ pub(crate) struct PipeFacts {
     pub(crate) application: u16,
     pub(crate) certificate: Arc<VerifiedCertificate>,
     pub(crate) mtu: usize,
+    pub(crate) path: Option<LinkPath>,
 }
 
 impl PipeEntry {
     /// Both ends of a new pipe.
     pub(crate) fn new(facts: PipeFacts, outgoing: mpsc::Sender<PipeSend>) -> (Self, Pipe) {
-        let PipeFacts { link, node, application, certificate, mtu } = facts;
+        let PipeFacts { link, node, application, certificate, mtu, path } = facts;
         let (sender, incoming) = mpsc::channel(INCOMING);
-        let shared = Arc::new(PipeShared { mtu: AtomicUsize::new(mtu), ..PipeShared::default() });
+        let incoming = Mutex::new(incoming);
+        let (mtu, path) = (AtomicUsize::new(mtu), Mutex::new(path));
+        let shared = Arc::new(PipeShared { mtu, path, ..PipeShared::default() });
         let (_owned, owner) = oneshot::channel();
         let entry = Self { incoming: sender, shared: Arc::clone(&shared), owner: Some(owner) };
         let pipe =
@@ -71,6 +76,11 @@ impl PipeEntry {
     /// The path takes more or less from now on.
     pub(crate) fn set_mtu(&self, mtu: usize) {
         self.shared.mtu.store(mtu, Ordering::Relaxed);
+    }
+
+    /// The path is another one from now on.
+    pub(crate) fn set_path(&self, path: LinkPath) {
+        *self.shared.path.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
     }
 
     /// The link is gone; dropping the entry then ends the pipe.

@@ -1,5 +1,6 @@
 //! Pipes: connections of applications (section 6.5.2), agreed through the overlay, mutually
-//! authenticated, and then between two nodes alone. A [`Pipe`] carries datagrams, of which some may
+//! authenticated, and then between two nodes alone. All are protected by DTLS but for plain SIP, which ICE
+//! binds to the node (RFC 7904 section 5.1). A [`Pipe`] carries datagrams, of which some may
 //! be lost; [`Pipe::into_stream`] makes a stream of it, for private Application-IDs.
 //!
 //! Bounds: 256 datagrams wait for a slow reader, later ones are lost; a sender waits for the driver.
@@ -11,8 +12,9 @@ mod stream;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use reload_identity::VerifiedCertificate;
@@ -23,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use entry::PipeShared;
 pub(crate) use entry::{PipeEntry, PipeFacts, PipeSend};
+pub use reload_datagram::LinkPath as PipePath;
 pub use stream::PipeStream;
 
 /// The first Application-ID for private use (section 14.5); streams are for these only.
@@ -35,7 +38,8 @@ pub struct Pipe {
     application: u16,
     certificate: Arc<VerifiedCertificate>,
     shared: Arc<PipeShared>,
-    incoming: mpsc::Receiver<Bytes>,
+    /// Locked for the moment of a poll only.
+    incoming: Mutex<mpsc::Receiver<Bytes>>,
     outgoing: mpsc::Sender<PipeSend>,
     /// Tells the driver when the pipe is dropped.
     _owned: oneshot::Sender<()>,
@@ -97,6 +101,12 @@ impl Pipe {
         self.shared.mtu.load(Ordering::Relaxed)
     }
 
+    /// How it goes: between which addresses, as the last checks of ICE have selected them.
+    #[must_use]
+    pub fn path(&self) -> Option<PipePath> {
+        *self.shared.path.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends one datagram. It may be lost on its way like any other.
     ///
     /// # Errors
@@ -113,9 +123,15 @@ impl Pipe {
         }
     }
 
-    /// The next datagram; none when the pipe is closed, see [`Pipe::closed`].
-    pub async fn recv(&mut self) -> Option<Bytes> {
-        self.incoming.recv().await
+    /// The next datagram; none when the pipe is closed, see [`Pipe::closed`]. One task calls it; another
+    /// may send meanwhile.
+    pub async fn recv(&self) -> Option<Bytes> {
+        poll_fn(|context| {
+            // a panic of another reader leaves the queue whole
+            let mut incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner);
+            incoming.poll_recv(context)
+        })
+        .await
     }
 
     /// Why the pipe is closed, if it is.

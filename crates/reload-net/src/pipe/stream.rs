@@ -226,7 +226,7 @@ impl Task {
         let ready = self.sequence.ready();
         tokio::select! {
             biased;
-            record = self.pipe.incoming.recv() => Input::Record(record),
+            record = self.pipe.recv() => Input::Record(record),
             () = until(deadline) => Input::Timer,
             written = self.writer.write(ready), if !ready.is_empty() && self.theirs == Theirs::Open => {
                 Input::Written(written)
@@ -338,7 +338,7 @@ impl Task {
 
     /// Answers resends for a while, until the other side closes or is silent.
     async fn linger(&mut self) -> Result<(), Broken> {
-        while let Ok(Some(record)) = timeout(LINGER, self.pipe.incoming.recv()).await {
+        while let Ok(Some(record)) = timeout(LINGER, self.pipe.recv()).await {
             self.link.handle_record(Instant::now(), &record);
             self.pump().await?;
         }

@@ -53,7 +53,7 @@ fn pipe(application: u16) -> (End, Pipe) {
     let (sender, sent) = mpsc::channel(16);
     let certificate = certificate();
     let (link, node) = (LinkId::planned(1), certificate.node_id());
-    let facts = PipeFacts { link, node, application, certificate, mtu: MTU };
+    let facts = PipeFacts { link, node, application, certificate, mtu: MTU, path: None };
     let (entry, pipe) = PipeEntry::new(facts, sender);
     (End { entry, sent }, pipe)
 }
@@ -173,7 +173,7 @@ async fn a_stream_is_for_private_applications_only() {
 
 #[tokio::test]
 async fn a_datagram_must_fit_and_a_slow_reader_loses_the_latest() {
-    let (end, mut pipe) = pipe(5060);
+    let (end, pipe) = pipe(5060);
     assert_eq!((pipe.user(), pipe.application()), (Some("bob@overlay.example.org"), 5060));
     let large = Bytes::from(vec![0; MTU + 1]);
     let refused = PipeError::TooLarge { size: MTU + 1, limit: MTU };

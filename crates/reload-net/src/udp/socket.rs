@@ -1,4 +1,5 @@
-//! One UDP socket: datagrams with both their addresses, in batches, never fragmented by IP.
+//! One UDP socket: datagrams with both their addresses, in batches, and not fragmented by IP unless that
+//! was asked for.
 //!
 //! The source address matters on hosts with several addresses: checks and DTLS must leave from the
 //! address that the other side knows. So the system is asked for the destination of each datagram
@@ -48,6 +49,21 @@ impl Socket {
         let _ = state.set_send_buffer_size((&socket).into(), KERNEL_BUFFER);
         let bound = socket.local_addr()?;
         Ok(Self { io: UdpSocket::from_std(socket)?, state, bound })
+    }
+
+    /// Lets IP take datagrams to pieces, here and on the way, that are larger than a link takes. It is off
+    /// at first: Simple Reliability wants to know what the path takes (section 6.6.3).
+    pub(crate) fn let_ip_fragment(&self) -> io::Result<()> {
+        use rustix::net::sockopt::{
+            Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+        };
+        let of_ipv4 = set_ip_mtu_discover(&self.io, Ipv4PathMtuDiscovery::DONT);
+        match self.bound.is_ipv6() {
+            // one of IPv6 alone has no such option of IPv4
+            true => set_ipv6_mtu_discover(&self.io, Ipv6PathMtuDiscovery::DONT)?,
+            false => of_ipv4?,
+        }
+        Ok(())
     }
 
     /// The address it is bound to, which may be "any", with the real port.

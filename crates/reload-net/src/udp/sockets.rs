@@ -70,7 +70,11 @@ impl Sockets {
     /// Binds and reads sockets at these addresses under one name.
     pub(crate) fn open(&mut self, id: SocketId, addresses: &[SocketAddr]) -> io::Result<()> {
         let sockets = addresses.iter().map(|address| Socket::bind(*address));
-        let sockets = sockets.collect::<io::Result<_>>()?;
+        let sockets = sockets.collect::<io::Result<Vec<_>>>()?;
+        if id != SocketId::OVERLAY {
+            // those of applications, whose messages may be of any size
+            sockets.iter().try_for_each(Socket::let_ip_fragment)?;
+        }
         self.add(id, sockets);
         Ok(())
     }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use reload_datagram::LinkPhase;
 use reload_net::{Settings, TurnLogin, TurnServer, TurnSettings};
 use reload_node::{
-    DialAddress, Gathering, IceGathering, LinkEvent, LinkId, LinkPurpose, Output, Plan, Way,
+    DialAddress, Gathering, IceGathering, LinkEvent, LinkId, LinkPurpose, Output, Plan, Security,
+    Way,
 };
 use reload_wire::{CandType, IceCandidate, OverlayLinkType};
 
@@ -58,7 +59,8 @@ async fn connect(node: &Running, link: LinkId, name: &'static str, candidates: V
     let (ufrag, password) = credentials(name);
     let deadline = Instant::now() + PATIENCE;
     let way = Way::Ice { ufrag, password, candidates };
-    node.output(Output::Connect(link, Plan { way, expected: None, deadline })).await;
+    let security = Security::Handshake(None);
+    node.output(Output::Connect(link, Plan { way, security, deadline })).await;
 }
 
 /// A link with ICE, as an Attach agrees on it.

@@ -12,7 +12,7 @@ use reload_link::LinkSettings;
 use reload_net::{AcceptLimits, Bound, CryptoPool, Driven, NodeHandle, Settings, TlsIdentity};
 use reload_node::{
     Busy, Counters, Deadline, Event, JobId, JobResult, LinkEvent, LinkId, Output, Plan, Reply,
-    Request, RequestId, Response, Start, Status, Way,
+    Request, RequestId, Response, Security, Start, Status, Way,
 };
 use reload_topology::{Phase, TopologyEvent, View};
 use reload_wire::{Dialect, NodeId, Now, OverlayLinkType};
@@ -211,7 +211,7 @@ impl Running {
         self.with(move |puppet| {
             let link = puppet.plan();
             let deadline = Instant::now() + PATIENCE;
-            let plan = Plan { way, expected: None, deadline };
+            let plan = Plan { way, security: Security::Handshake(None), deadline };
             puppet.outputs.push_back(Output::Connect(link, plan));
             link
         })

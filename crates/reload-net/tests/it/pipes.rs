@@ -40,7 +40,7 @@ async fn start() -> (Running, Running, PipeListener) {
 #[tokio::test]
 async fn a_pipe_carries_datagrams_both_ways_and_knows_the_other_end() {
     let (mut one, mut two, mut listener) = start().await;
-    let (mut ours, mut theirs) = pipe(&mut one, &mut two, &mut listener).await;
+    let (ours, theirs) = pipe(&mut one, &mut two, &mut listener).await;
     assert_eq!(ours.application(), PRIVATE);
     assert_eq!(theirs.certificate().node_ids().len(), 1);
     assert_ne!(ours.certificate().node_id(), theirs.certificate().node_id());
@@ -91,7 +91,7 @@ async fn a_megabyte_goes_through_a_stream_each_way() {
 #[tokio::test]
 async fn a_dropped_pipe_ends_that_of_the_other_side() {
     let (mut one, mut two, mut listener) = start().await;
-    let (ours, mut theirs) = pipe(&mut one, &mut two, &mut listener).await;
+    let (ours, theirs) = pipe(&mut one, &mut two, &mut listener).await;
     soon(ours.send(Bytes::from_static(b"last words"))).await.unwrap();
     drop(ours);
     assert_eq!(soon(theirs.recv()).await.as_deref(), Some(&b"last words"[..]));
@@ -104,7 +104,7 @@ async fn a_dropped_pipe_ends_that_of_the_other_side() {
 #[tokio::test]
 async fn a_node_that_stops_ends_its_pipes() {
     let (mut one, mut two, mut listener) = start().await;
-    let (ours, mut theirs) = pipe(&mut one, &mut two, &mut listener).await;
+    let (ours, theirs) = pipe(&mut one, &mut two, &mut listener).await;
     soon(one.handle.shutdown()).await;
     assert_eq!(soon(theirs.recv()).await, None);
     drop(ours);
@@ -113,9 +113,9 @@ async fn a_node_that_stops_ends_its_pipes() {
 #[tokio::test]
 async fn a_reader_that_does_not_read_loses_datagrams_and_holds_up_nobody() {
     let (mut one, mut two, mut listener) = start().await;
-    let (ours, mut theirs) = pipe(&mut one, &mut two, &mut listener).await;
+    let (ours, theirs) = pipe(&mut one, &mut two, &mut listener).await;
     let mut other = offer(&two.handle, PRIVATE + 1).await;
-    let (quick, mut reader) = pipe(&mut one, &mut two, &mut other).await;
+    let (quick, reader) = pipe(&mut one, &mut two, &mut other).await;
     for number in 0..600_u32 {
         soon(ours.send(Bytes::copy_from_slice(&number.to_be_bytes()))).await.unwrap();
     }
@@ -144,7 +144,7 @@ async fn a_pipe_for_which_nobody_waits_is_closed() {
     let purpose = LinkPurpose::Application(PRIVATE);
     let (ours, theirs) = ice(&mut one, &mut two, purpose).await;
     one.with(move |puppet| puppet.attaching = Some((ours, NodeId::from_u128(2)))).await;
-    let mut pipe = soon(one.handle.app_attach(NodeId::from_u128(2), PRIVATE)).await.unwrap();
+    let pipe = soon(one.handle.app_attach(NodeId::from_u128(2), PRIVATE)).await.unwrap();
     let event = Event::Pipe { link: theirs, node: NodeId::from_u128(9), application: PRIVATE };
     two.output(Output::Event(event)).await;
     assert_eq!(soon(pipe.recv()).await, None);

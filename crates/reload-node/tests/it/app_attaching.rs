@@ -149,7 +149,7 @@ fn an_app_attach_of_others_is_answered_and_gives_a_pipe_that_is_no_link_of_the_o
     assert_eq!((said.role, said.application), (Bytes::from_static(b"active"), PIPE)); // E56
     assert_eq!(said.candidates, [candidate(SR, 6084)]);
     let (link, plan) = bench.connecting.pop().expect("it checks");
-    assert!(matches!(plan.way, Way::Ice { .. }) && plan.expected == Some(peer.id));
+    assert!(matches!(plan.way, Way::Ice { .. }) && plan.expected() == Some(peer.id));
     let gathered = gathering(&bench, link);
     assert_eq!(gathered.purpose, LinkPurpose::Application(PIPE));
     assert!(gathered.own_socket && gathered.ice.is_some_and(|ice| !ice.controlling));

@@ -183,7 +183,7 @@ fn the_receiver_of_an_attach_is_active_and_dials_its_sender() {
     assert_eq!(body(&bench, &answer).role, b"active"[..]); // 6.5.1.2
     let (link, plan) = bench.connecting.pop().expect("it dials");
     assert_eq!(dialled(&plan), [SocketAddr::from(([127, 0, 0, 1], 7))]);
-    assert_eq!(plan.expected, Some(peer.id));
+    assert_eq!(plan.expected(), Some(peer.id));
     assert_eq!(updates(&bench), 0);
     bench.up(link, &peer);
     assert_eq!(updates(&bench), 1); // 6.4.2.3

@@ -23,7 +23,7 @@ fn founded(bench: &Bench) -> usize {
 
 fn dialled(bench: &mut Bench) -> (LinkId, SocketAddr) {
     let (link, plan) = bench.connecting.pop().expect("it dials");
-    assert!(bench.connecting.is_empty() && plan.expected.is_none());
+    assert!(bench.connecting.is_empty() && plan.expected().is_none());
     (link, crate::bench::dialled(&plan)[0])
 }
 

@@ -113,7 +113,7 @@ fn the_sender_of_an_attach_controls_and_begins_its_checks_with_the_answer() {
     assert!(bench.connecting.is_empty(), "there is nothing to check yet");
     answered(&mut bench, way, &peer, &request);
     let (at, plan) = bench.connecting.pop().expect("6.5.1.2");
-    assert_eq!((at, plan.expected), (link, Some(peer.id)));
+    assert_eq!((at, plan.expected()), (link, Some(peer.id)));
     assert!(is_ice_to(&plan, 9));
     bench.up(link, &peer);
     assert_eq!(ended(&bench), [Ok(peer.id)]);
@@ -130,7 +130,7 @@ fn the_receiver_of_an_attach_answers_and_then_begins_its_checks() {
     assert_eq!(answer.contents.code, MessageCode::ATTACH_ANSWER);
     let said = said(&bench, &answer);
     let (link, plan) = bench.connecting.pop().expect("6.5.1.2");
-    assert!(is_ice_to(&plan, 7) && plan.expected == Some(peer.id));
+    assert!(is_ice_to(&plan, 7) && plan.expected() == Some(peer.id));
     let ice = gathering(&bench, link).ice.expect("it is one of ICE");
     assert_eq!((ice.ufrag, ice.password), (said.ufrag, said.password));
     assert!(!ice.controlling && said.role == b"active"[..]);
