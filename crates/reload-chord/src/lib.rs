@@ -43,3 +43,4 @@ mod timer;
 mod update;
 
 pub use chord::{Chord, ChordConfig, ChordError, Role};
+pub use ring::resource_id;

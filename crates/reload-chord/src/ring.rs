@@ -38,7 +38,8 @@ pub(crate) fn range(after: Position, through: Position) -> Range {
 }
 
 /// The Resource-ID of a name: the first 128 bits of its SHA-1 (section 10.2, E80).
-pub(crate) fn resource_id(name: &[u8]) -> ResourceId {
+#[must_use]
+pub fn resource_id(name: &[u8]) -> ResourceId {
     let digest = Sha1::digest(name);
     let first =
         digest.iter().take(16).fold(0u128, |number, byte| (number << 8) | u128::from(*byte));

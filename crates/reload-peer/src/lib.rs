@@ -23,6 +23,7 @@ mod operations;
 mod print;
 mod progress;
 mod running;
+mod sip;
 mod source;
 mod stop;
 mod table;

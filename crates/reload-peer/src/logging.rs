@@ -17,10 +17,13 @@ pub(crate) fn start(cli: &Cli) {
         _ => LevelFilter::TRACE,
     };
     let mut filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    if std::env::var_os("RUST_LOG").is_none() {
-        for quiet in QUIET.iter().filter_map(|quiet| quiet.parse().ok()) {
-            filter = filter.add_directive(quiet);
-        }
+    let wished = std::env::var("RUST_LOG").ok();
+    let noise = QUIET.iter().filter(|_| wished.is_none());
+    let secret = SECRET
+        .iter()
+        .filter(|_| wished.as_ref().is_none_or(|wished| !wished.contains("rsipstack")));
+    for quiet in noise.chain(secret).filter_map(|quiet| quiet.parse().ok()) {
+        filter = filter.add_directive(quiet);
     }
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -35,3 +38,6 @@ pub(crate) fn start(cli: &Cli) {
 /// both.
 const QUIET: [&str; 4] =
     ["stun_types=error", "stun_proto=error", "turn_types=error", "turn_client_proto=error"];
+
+/// This library tells of whole SIP messages, with what proves a password: not unless it is asked by name.
+const SECRET: [&str; 1] = ["rsipstack=warn"];

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use reload_chord::Chord;
 use reload_config::Configuration;
@@ -12,10 +12,12 @@ use reload_net::{NodeHandle, RequestFailure, Snapshot, Stopped};
 use reload_node::{Node, Request, RequestError, Response};
 use reload_store::{PersistentStore, WriterStatus};
 use reload_wire::{Destination, NodeId, ResourceId};
+use tokio::sync::watch;
 
 use crate::control::Failure;
 use crate::daemon::TurnNotes;
 use crate::names::{NameError, ResourceName, same_length};
+use crate::sip::Sip;
 
 /// The node of this program.
 pub(crate) type PeerNode = Node<Chord, PersistentStore>;
@@ -25,7 +27,8 @@ pub(crate) type PeerNode = Node<Chord, PersistentStore>;
 pub(crate) struct Running {
     handle: NodeHandle<PeerNode>,
     certificate: Arc<VerifiedCertificate>,
-    notes: Arc<RwLock<Notes>>,
+    notes: Arc<watch::Sender<Notes>>,
+    sip: Arc<OnceLock<Sip>>,
 }
 
 /// What the events of the node told last.
@@ -51,7 +54,8 @@ impl Running {
     ) -> Self {
         let (join_step, admitting_peer, turn) = (None, None, TurnNotes::default());
         let notes = Notes { configuration, join_step, admitting_peer, turn };
-        Self { handle, certificate, notes: Arc::new(RwLock::new(notes)) }
+        let notes = Arc::new(watch::Sender::new(notes));
+        Self { handle, certificate, notes, sip: Arc::default() }
     }
 
     /// The handle of the driver.
@@ -81,18 +85,36 @@ impl Running {
     /// What the events told.
     #[must_use]
     pub(crate) fn notes(&self) -> Notes {
-        self.notes.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notes.borrow().clone()
     }
 
     /// Notes what an event told.
     pub(crate) fn note(&self, change: impl FnOnce(&mut Notes)) {
-        change(&mut self.notes.write().unwrap_or_else(PoisonError::into_inner));
+        self.notes.send_modify(change);
     }
 
     /// The configuration in force.
     #[must_use]
     pub(crate) fn configuration(&self) -> Arc<Configuration> {
-        self.notes().configuration
+        Arc::clone(&self.notes.borrow().configuration)
+    }
+
+    /// Tells when something was noted, a new configuration for example.
+    #[must_use]
+    pub(crate) fn noted(&self) -> watch::Receiver<Notes> {
+        self.notes.subscribe()
+    }
+
+    /// The SIP side of this node, if it has one.
+    #[must_use]
+    pub(crate) fn sip(&self) -> Option<&Sip> {
+        self.sip.get()
+    }
+
+    /// Gives it its SIP side, once.
+    pub(crate) fn set_sip(&self, sip: Sip) {
+        // a second one would be a mistake of the caller, and the first one runs
+        let _ = self.sip.set(sip);
     }
 
     /// Sends a request and waits for its end.

@@ -4,11 +4,15 @@ mod config;
 mod data;
 mod look;
 mod peer;
+mod sip;
 
 pub(crate) use config::{ConfigCommand, DocumentArgs, NewArgs, SignArgs};
 pub(crate) use data::{FetchArgs, FindArgs, RemoveArgs, StatArgs, StoreArgs, WhichArgs};
 pub(crate) use look::{InspectArgs, LocateArgs, PingArgs, TargetArgs};
 pub(crate) use peer::{CompressLists, PeerArgs};
+pub(crate) use sip::{
+    CallsArgs, ForwardArgs, LookupArgs, MediaWay, Schemes, SipArgs, SipCommand, TraceArgs,
+};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -65,6 +69,9 @@ pub(crate) enum Command {
     Links(HomeArgs),
     /// Connect standard input and output with those of another node, through the overlay.
     Pipe(PipeArgs),
+    /// Show and change how SIP calls reach the user of this node.
+    #[command(subcommand)]
+    Sip(SipCommand),
     /// Show messages or frames field by field, with offsets; hex or binary.
     Inspect(InspectArgs),
     /// Look at, check, sign or make an overlay configuration document.

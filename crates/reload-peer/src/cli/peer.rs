@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use reload_net::TurnLogin;
 use reload_node::ListCompression;
 
-use super::HomeArgs;
+use super::{HomeArgs, SipArgs};
 
 /// `reload peer`.
 #[derive(Clone, Debug, Args)]
@@ -71,6 +71,9 @@ pub(crate) struct PeerArgs {
     /// Write the TLS secrets to this file, for analysis. Whoever has it can read all traffic.
     #[arg(long, value_name = "FILE")]
     pub keylog: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub sip: SipArgs,
 }
 
 /// The value of `--compress-lists`.

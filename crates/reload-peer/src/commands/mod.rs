@@ -6,6 +6,7 @@ mod inspect;
 mod links;
 mod look;
 mod pipe;
+mod sip;
 mod status;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ring(arguments) => look::ring(arguments, json).await,
         Command::Links(arguments) => links::links(arguments, json).await,
         Command::Pipe(arguments) => pipe::pipe(arguments, json).await,
+        Command::Sip(command) => sip::run(command, json).await,
         Command::Status(arguments) => status::status(arguments, json).await,
         Command::Inspect(arguments) => inspect::inspect(&arguments, json),
     }

@@ -22,6 +22,7 @@ fn page(status: &StatusReply) -> String {
         nodes("successors", &status.successors),
         fingers(status),
         turn(status),
+        sip(status),
         self::links(status),
         stored(status),
         counters(status),
@@ -93,6 +94,17 @@ fn turn(status: &StatusReply) -> String {
         text.push_str(&format!("  {server}  {node}\n"));
     }
     text
+}
+
+/// The phones; nothing where none are served.
+fn sip(status: &StatusReply) -> String {
+    let Some(sip) = &status.sip else { return String::new() };
+    let tls = sip.listening.tls.as_ref().map_or_else(String::new, |tls| format!(", TLS {tls}"));
+    let (phones, calls) = (sip.phones.len(), sip.calls);
+    format!(
+        "\nphones of {} at {}{tls}\n  {phones} registered, {calls} calls\n",
+        sip.aor, sip.listening.udp
+    )
 }
 
 fn stored(status: &StatusReply) -> String {

@@ -9,6 +9,7 @@ mod pipe;
 mod protocol;
 mod reply;
 mod server;
+mod sip;
 mod socket;
 
 pub(crate) use client::{call, open_pipe};
@@ -20,4 +21,9 @@ pub(crate) use reply::{
     StatEntry, StatReply, StatusReply, StoreReply, TurnServerEntry,
 };
 pub(crate) use server::{Handler, Progress, serve};
+pub(crate) use sip::{
+    CallEntry, PhoneEntry, SipCallsReply, SipDeviceEntry, SipEntry, SipFailedEntry,
+    SipForwardEntry, SipListening, SipLookupReply, SipMessageEntry, SipRegisterReply,
+    SipRegistrationEntry, SipTraceReply,
+};
 pub(crate) use socket::{ControlListener, SocketError, connect};

@@ -108,6 +108,27 @@ pub(crate) enum Question {
         /// Where within the kind.
         place: Place,
     },
+    /// The SIP registration of the user, and the phones.
+    SipRegister,
+    /// Who is registered under a SIP address (RFC 7904 section 4).
+    SipLookup {
+        /// The address.
+        address: String,
+    },
+    /// Send the calls of the user on.
+    SipForward {
+        /// The user.
+        aor: String,
+        /// Where they go; none for no longer.
+        to: Option<String>,
+    },
+    /// The calls that go on.
+    SipCalls,
+    /// The last SIP messages.
+    SipTrace {
+        /// Of this call only.
+        call_id: Option<String>,
+    },
 }
 
 /// Where a value stands within its kind.

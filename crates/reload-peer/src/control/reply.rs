@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Value;
+use super::{SipCallsReply, SipEntry, SipLookupReply, SipRegisterReply, SipTraceReply, Value};
 
 /// What came out of a question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub(crate) enum Reply {
     Fetch(FetchReply),
     Stat(StatReply),
     Find(FindReply),
+    SipRegister(SipRegisterReply),
+    SipLookup(SipLookupReply),
+    SipCalls(SipCallsReply),
+    SipTrace(SipTraceReply),
 }
 
 /// To `Ping`.
@@ -240,6 +244,9 @@ pub(crate) struct StatusReply {
     /// The TURN servers through which others can reach this node.
     #[serde(default)]
     pub relayed_by: Vec<RelayedByEntry>,
+    /// Its SIP side, if it serves phones.
+    #[serde(default)]
+    pub sip: Option<SipEntry>,
     pub uptime_seconds: u32,
     pub predecessors: Vec<String>,
     pub successors: Vec<String>,

@@ -13,7 +13,7 @@ pub(crate) use events::note_event;
 pub(crate) use load::load;
 pub(crate) use start::{NodeOptions, Protocols, start};
 pub(crate) use turn::TurnNotes;
-pub(crate) use usage::keep_certificate_stored;
+pub(crate) use usage::{keep_certificate_stored, sleep_until};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,10 +21,12 @@ use std::time::Duration;
 
 use crate::cli::{CompressLists, PeerArgs};
 use crate::commands::home_directory;
-use crate::control::{ControlListener, serve};
+use crate::control::{ControlListener, SipEntry, SipListening, serve};
 use crate::home::{Home, PEERS, STORE};
+use crate::operations::sip_entry;
 use crate::print;
 use crate::running::Running;
+use crate::sip::{Sip, SipPlan};
 use crate::source::Source;
 use crate::stop::Stop;
 use crate::units::now;
@@ -59,7 +61,13 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     let wish = turn_wish(&arguments, &loaded.configuration.configuration)?;
     let turn_server = turn::bind(wish, &loaded.configuration.configuration.instance_name)?;
     let pool = CryptoPool::for_this_machine()?;
+    let certificate = loaded.credentials.certificate();
+    let configuration = &loaded.configuration.configuration;
+    let phones = SipPlan::of(&arguments.sip, &home, configuration, certificate).await?;
     let node = start(loaded, options, pool).await?;
+    if let Some(plan) = phones {
+        node.set_sip(Sip::start(&node, &home, plan).await?);
+    }
     let turn = Turn::start(node.clone(), wish, turn_server, &arguments.turn);
     let listener = ControlListener::bind(home.directory())?;
     let control = tokio::spawn(serve(listener, Arc::new(node.clone())));
@@ -86,6 +94,9 @@ pub(crate) async fn run(arguments: PeerArgs, json: bool) -> anyhow::Result<()> {
     control.abort();
     if let Some(refresh) = refresh {
         refresh.abort();
+    }
+    if let Some(sip) = node.sip() {
+        sip.stop().await;
     }
     turn.stop().await;
     let peers = node.connected_peers().await.unwrap_or_default();
@@ -208,11 +219,27 @@ fn print_ready(node: &Running, json: bool) -> anyhow::Result<()> {
     let listen: Vec<_> = node.handle().listening().iter().map(ToString::to_string).collect();
     if json {
         let node_id = node.node_id().to_string();
-        let line = serde_json::json!({"ready": true, "node_id": node_id, "overlay": overlay, "listen": listen});
+        let mut line = serde_json::json!({"ready": true, "node_id": node_id, "overlay": overlay, "listen": listen});
+        if let Some(sip) = sip_entry(node) {
+            line["sip"] = serde_json::to_value(sip)?;
+        }
         return print::text(&format!("{line}\n"));
     }
     let listen = if listen.is_empty() { "none".to_owned() } else { listen.join(",") };
-    print::text(&format!("ready node-id={} overlay={overlay} listen={listen}\n", node.node_id()))
+    let ready = format!("ready node-id={} overlay={overlay} listen={listen}\n", node.node_id());
+    print::text(&(ready + &sip_entry(node).map_or_else(String::new, |sip| for_phones(&sip))))
+}
+
+/// What to type into a phone.
+fn for_phones(sip: &SipEntry) -> String {
+    let SipListening { udp, tcp, tls } = &sip.listening;
+    let by = if udp == tcp { "UDP or TCP" } else { "UDP" };
+    let tls = tls.as_ref().map_or_else(String::new, |tls| format!(", {tls} (TLS)"));
+    let password = if sip.password { "as in --sip-password-file" } else { "none" };
+    format!(
+        "phones: user={} domain={} proxy={udp} ({by}){tls} password={password}\n",
+        sip.user, sip.domain
+    )
 }
 
 /// Leaves in good order, unless it takes too long or is told again.

@@ -52,7 +52,7 @@ fn on_finished(
     usage.handle_finished(now(), entry, result.ok().map(|response| response.reply));
 }
 
-async fn sleep_until(at: Option<std::time::Instant>) {
+pub(crate) async fn sleep_until(at: Option<std::time::Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

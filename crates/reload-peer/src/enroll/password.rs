@@ -16,6 +16,16 @@ impl Password {
         Self(text.into())
     }
 
+    /// The first line of a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or its first line is empty.
+    pub(crate) fn of_file(file: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file);
+        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+        not_empty(text.lines().next().unwrap_or_default().to_owned())
+    }
+
     /// The text.
     #[must_use]
     pub(crate) fn expose(&self) -> &str {
@@ -31,18 +41,15 @@ impl fmt::Debug for Password {
 
 /// The first line of the file, or what is typed.
 pub(super) async fn get(file: Option<&Path>, user: &str) -> anyhow::Result<Password> {
-    let password = match file {
-        Some(file) => {
-            let text = std::fs::read_to_string(file);
-            let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-            text.lines().next().unwrap_or_default().to_owned()
-        }
-        None => {
-            let prompt = format!("password of {user}: ");
-            let typed = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt));
-            typed.await?.context("cannot ask for the password: give --password-file FILE")?
-        }
-    };
+    if let Some(file) = file {
+        return Password::of_file(file);
+    }
+    let prompt = format!("password of {user}: ");
+    let typed = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt));
+    not_empty(typed.await?.context("cannot ask for the password: give --password-file FILE")?)
+}
+
+fn not_empty(password: String) -> anyhow::Result<Password> {
     if password.is_empty() {
         bail!("the password is empty");
     }

@@ -37,6 +37,16 @@ pub(crate) const PEERS: &str = "peers";
 pub(crate) const SOCKET: &str = "control.sock";
 /// The directory of the stored values.
 pub(crate) const STORE: &str = "store";
+/// The SIP registration of the user.
+pub(crate) const SIP: &str = "sip-registration";
+/// The phones that are registered here.
+pub(crate) const SIP_PHONES: &str = "sip-phones";
+/// The certificate for phones that speak TLS, and its authority, PEM.
+pub(crate) const SIP_CERTIFICATE: &str = "sip-tls.crt";
+/// What phones check it against, PEM.
+pub(crate) const SIP_AUTHORITY: &str = "sip-tls-ca.crt";
+/// Its private key, PEM, mode 0600.
+pub(crate) const SIP_KEY: &str = "sip-tls.key";
 /// Held by the running daemon.
 pub(crate) const LOCK: &str = "lock";
 
@@ -107,7 +117,7 @@ impl Home {
         if metadata.len() > MAX_FILE {
             return Err(HomeError::TooLarge(path, metadata.len()));
         }
-        if name == KEY {
+        if is_secret(name) {
             check_private(&path, &metadata)?;
         }
         let mut bytes = Vec::new();
@@ -128,7 +138,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Write`].
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
-        let mode = if name == KEY { 0o600 } else { 0o644 };
+        let mode = if is_secret(name) { 0o600 } else { 0o644 };
         let path = self.path(name);
         write_atomically(&path, bytes, mode).map_err(|error| HomeError::Write(path, error))
     }
@@ -165,6 +175,11 @@ impl Home {
             HomeError::Read(self.path(name), error)
         }
     }
+}
+
+/// Whether only the owner may read it.
+fn is_secret(name: &str) -> bool {
+    [KEY, SIP_KEY].contains(&name)
 }
 
 /// A private key that others can read is no secret any more.

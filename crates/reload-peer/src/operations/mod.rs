@@ -7,6 +7,7 @@ mod links;
 mod look;
 mod pipe;
 mod ring;
+mod sip;
 mod status;
 mod store;
 
@@ -15,6 +16,7 @@ pub(crate) use kinds::title as kind_title;
 pub(crate) use links::links;
 pub(crate) use look::{locate, ping, probe, route};
 pub(crate) use ring::ring;
+pub(crate) use sip::entry as sip_entry;
 pub(crate) use status::status;
 pub(crate) use store::{StoreOrder, remove, store};
 
@@ -47,6 +49,17 @@ impl Handler for Running {
             Question::Find { name, kinds } => find(self, &name, &kinds).await.map(Reply::Find),
             Question::Remove { name, kind, place } => {
                 remove(self, &name, &kind, place, &progress).await.map(Reply::Store)
+            }
+            Question::SipRegister => sip::register(self).map(Reply::SipRegister),
+            Question::SipLookup { address } => {
+                sip::lookup(self, &address).await.map(Reply::SipLookup)
+            }
+            Question::SipForward { aor, to } => {
+                sip::forward(self, &aor, to).await.map(Reply::SipRegister)
+            }
+            Question::SipCalls => sip::calls(self).map(Reply::SipCalls),
+            Question::SipTrace { call_id } => {
+                sip::trace(self, call_id.as_deref()).map(Reply::SipTrace)
             }
         }
     }

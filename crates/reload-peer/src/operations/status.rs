@@ -10,6 +10,7 @@ use reload_topology::{Phase, View};
 use reload_wire::NodeId;
 
 use super::links::entries;
+use super::sip_entry;
 use crate::control::{Failure, Finger, RelayedByEntry, StatusReply, TurnServerEntry};
 use crate::daemon::TurnNotes;
 use crate::running::Running;
@@ -41,6 +42,7 @@ pub(crate) async fn status(node: &Running) -> Result<StatusReply, Failure> {
         listen: listening.iter().map(ToString::to_string).collect(),
         turn_server: turn_server(&notes.turn).await,
         relayed_by: notes.turn.used.iter().map(relayed_by).collect(),
+        sip: sip_entry(node),
         uptime_seconds: status.uptime,
         predecessors: predecessors.iter().map(ToString::to_string).collect(),
         successors: successors.iter().map(ToString::to_string).collect(),

@@ -18,6 +18,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::TurnWish;
 use super::serving::{place, public, serve};
+use crate::daemon::sleep_until;
 use crate::running::{PeerNode, Running};
 use crate::units::now;
 
@@ -332,12 +333,5 @@ impl Work {
             self.on_finished(made, result);
             self.ask();
         }
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }
