@@ -187,7 +187,7 @@ impl Endpoint {
         self.links.values().map(|link| link.status(now)).collect()
     }
 
-    /// The way of a link that is up or is coming up.
+    /// The way of a link, once it is known; [`EndpointOutput::Moved`] tells when it changes.
     #[must_use]
     pub fn path(&self, link: LinkId) -> Option<LinkPath> {
         self.links.get(&link)?.link_path()

@@ -265,7 +265,9 @@ impl Link {
         if before.is_some_and(|before| before != pair) && self.is_up() {
             self.moves += 1;
             self.offer_as_stun_server(now, shared);
-            self.tell_path(shared);
+        }
+        if before != Some(pair) && self.is_up() {
+            self.tell_path(shared); // DTLS may be up before there is a pair (section 6.5.1.14)
         }
         let begins = !controlling || self.security.is_path();
         if begins && self.association.is_none() {

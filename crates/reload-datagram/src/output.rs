@@ -43,7 +43,7 @@ pub enum EndpointOutput {
     Link(LinkId, LinkEvent),
     /// A datagram of an application link.
     Application(LinkId, Bytes),
-    /// An application link that is up goes another way from now on.
+    /// An application link that is up goes this way from now on.
     Moved(LinkId, LinkPath),
     /// Nothing more until the next input, or until this moment, when
     /// [`crate::Endpoint::handle_timeout`] is due.

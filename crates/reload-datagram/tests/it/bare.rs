@@ -219,3 +219,21 @@ fn nothing_but_ice_on_a_socket_of_its_own_makes_a_plain_link() {
     world.connect(hosts[0], shared, way, security);
     assert!(world.hosts[hosts[0]].down.contains_key(&shared));
 }
+
+/// The caller may speak first, or the callee: neither has to wait for the first resend of SIP.
+#[test]
+fn what_is_said_as_soon_as_one_end_is_up_is_heard_at_the_other() {
+    for (speaker, seed) in [(0, 79), (1, 80)] {
+        let mut world = World::new(seed);
+        let server = world.host();
+        let stun = [world.hosts[server].address()];
+        let nats = [Kind::PortRestricted, Kind::AddressRestricted];
+        let hosts = nats.map(|kind| world.home(kind, &stun));
+        let pipe = world.attach_for(hosts[0], hosts[1], 8, PLAIN);
+        world.run_until(20 * SECOND, |world| world.hosts[hosts[speaker]].up.contains(&pipe));
+        let invite = Bytes::from_static(b"INVITE sip:bob@o.example SIP/2.0\r\n\r\n");
+        send(&mut world, hosts[speaker], pipe, &invite);
+        world.run(SECOND);
+        assert_eq!(came(&world, hosts[1 - speaker], pipe), [invite], "speaker {speaker}");
+    }
+}

@@ -177,6 +177,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn ip_takes_datagrams_to_pieces_only_where_that_was_asked_for() {
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, ip_mtu_discover};
+        let socket = Socket::bind(at("127.0.0.1", 0)).unwrap();
+        assert_eq!(ip_mtu_discover(&socket.io).unwrap(), Ipv4PathMtuDiscovery::PROBE);
+        socket.let_ip_fragment().unwrap();
+        assert_eq!(ip_mtu_discover(&socket.io).unwrap(), Ipv4PathMtuDiscovery::DONT);
+        if let Ok(both) = Socket::bind(at("::", 0)) {
+            both.let_ip_fragment().unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn datagrams_keep_their_bounds_whatever_the_system_joins() {
         let (one, two) = (at("127.0.0.1", 0), at("127.0.0.1", 0));
         let (one, two) = (Socket::bind(one).unwrap(), Socket::bind(two).unwrap());

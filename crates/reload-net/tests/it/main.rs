@@ -14,4 +14,5 @@ mod pipes;
 mod raw;
 mod refusals;
 mod ring;
+mod sip;
 mod wiretap;

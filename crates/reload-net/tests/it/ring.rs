@@ -19,18 +19,19 @@ use reload_wire::{DataValue, Destination, KindId, ModelSpecifier, NodeId};
 
 use crate::kit::{OVERLAY, Overlay, loopback, soon, wall};
 
-type Handle = NodeHandle<Node<Chord, MemoryStore>>;
+pub(crate) type Handle = NodeHandle<Node<Chord, MemoryStore>>;
 
 /// A kind of the default set: single value, NODE-MULTIPLE.
 const NODE_MULTIPLE: KindId = KindId(0xf000_0004);
 
-fn configuration(overlay: &Overlay) -> Verified<OverlayConfig> {
+pub(crate) fn configuration(overlay: &Overlay, no_ice: bool) -> Verified<OverlayConfig> {
     let signer = overlay.node();
     let mut builder = ConfigurationBuilder::new_overlay(OVERLAY);
     builder.root_certs = vec![overlay.issuer.certificate_der().clone()];
     builder.configuration_signers = vec![signer.node_id()];
     builder.kind_signers = vec![signer.node_id()];
     builder.sequence = 1;
+    builder.no_ice = no_ice;
     builder.sign_kinds(|kind| sign_kind(&signer, kind)).unwrap();
     let element = builder.build().unwrap();
     let bytes = assemble(&element, &sign_configuration(&signer, &element).unwrap());
@@ -39,7 +40,7 @@ fn configuration(overlay: &Overlay) -> Verified<OverlayConfig> {
 }
 
 /// Starts a peer and waits until it has joined.
-async fn peer(
+pub(crate) async fn peer(
     overlay: &Overlay,
     configuration: &Verified<OverlayConfig>,
     pool: &CryptoPool,
@@ -87,7 +88,7 @@ async fn ping(from: &Handle, to: NodeId) -> NodeId {
 #[tokio::test]
 async fn peers_join_ping_store_fetch_and_leave_over_tls() {
     let overlay = Overlay::new();
-    let configuration = configuration(&overlay);
+    let configuration = configuration(&overlay, true);
     let pool = CryptoPool::new(2).unwrap();
     let mut peers = vec![peer(&overlay, &configuration, &pool, 1, None).await];
     for number in 2..=4 {

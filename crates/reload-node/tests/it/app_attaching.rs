@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reload_node::{
     ApplicationAnswer, AskingId, Event, Gathering, LinkEvent, LinkId, LinkPurpose, Offer, Reply,
-    Request, RequestError, RequestId, Way,
+    Request, RequestError, RequestId, SIP, SIPS, Security, Way,
 };
 use reload_topology::Input;
 use reload_wire::{
@@ -499,4 +499,104 @@ fn a_node_that_leaves_takes_no_connection() {
     bench.up(link, &peer);
     assert_eq!(bench.closed, [link]);
     assert!(matches!(attached(&mut bench, id), Some(Err(RequestError::NotConnected(_)))));
+}
+
+/// Our application wants a connection for this application along a list; theirs is named in what follows.
+fn ask_for(
+    bench: &mut Bench,
+    way: LinkId,
+    to: Vec<Destination>,
+    application: u16,
+) -> (RequestId, LinkId, MessageParts) {
+    let id = bench.ask(Request::AppAttach { to, application, connect: true });
+    let link = bench.gathering.pop().expect("it gathers");
+    bench.tell(link, LinkEvent::Candidates(ours()));
+    (id, link, bench.only(way))
+}
+
+fn answer_for(application: u16) -> AppAttachReqAns {
+    AppAttachReqAns { application, ..body(b"active", vec![candidate(SR, 9)]) }
+}
+
+// R7904-5.1-01, R7904-5.1-02, R7904-2-02
+#[test]
+fn sip_is_attached_along_the_list_and_plain_sip_is_bound_to_the_signer_of_the_answer() {
+    for application in [SIP, SIPS] {
+        let (mut bench, way) = with_ice();
+        let (between, peer) = (bench.actor(1), bench.actor(2));
+        let list = vec![Destination::Node(between.id), Destination::Node(peer.id)];
+        let (id, link, request) = ask_for(&mut bench, way, list.clone(), application);
+        assert_eq!(request.header.destination_list, list);
+        assert_eq!(said(&bench, &request).application, application);
+        bench.hear(way, &peer, &peer.answer(&request, &answer_for(application)));
+        let (at, plan) = bench.connecting.pop().expect("it checks");
+        assert_eq!((at, plan.expected()), (link, Some(peer.id)));
+        match plan.security {
+            Security::Path(signer) => {
+                assert_eq!(application, SIP);
+                assert!(signer.certificate.names(&peer.id));
+            }
+            Security::Handshake(_) => assert_eq!(application, SIPS),
+        }
+        bench.up(link, &peer);
+        assert_eq!(attached(&mut bench, id), Some(Ok((link, peer.id))));
+    }
+}
+
+// R7904-5.1-03, R7904-5.1-04
+#[test]
+fn a_node_that_the_list_does_not_end_in_gets_no_connection() {
+    for application in [SIP, SIPS] {
+        let (mut bench, way) = with_ice();
+        let (other, peer) = (bench.actor(1), bench.actor(2));
+        let list = vec![Destination::Node(peer.id)];
+        let (id, link, request) = ask_for(&mut bench, way, list, application);
+        bench.hear(way, &other, &other.answer(&request, &answer_for(application)));
+        assert!(bench.connecting.is_empty(), "its answer counts for nothing");
+        bench.hear(way, &peer, &peer.answer(&request, &answer_for(application)));
+        bench.up(link, &other);
+        let result = attached(&mut bench, id);
+        assert_eq!(result, Some(Err(RequestError::NotConnected("another node is there".into()))));
+        assert_eq!(bench.closed, [link]);
+    }
+}
+
+#[test]
+fn plain_sip_of_others_is_bound_to_the_signer_of_the_request() {
+    let (mut bench, way) = with_ice();
+    bench.node.offer(SIP, Offer::Connect);
+    let peer = bench.actor(1);
+    let draft = theirs(&peer, &bench, |body| body.application = SIP);
+    hear(&mut bench, way, &peer, &draft);
+    assert_eq!(bench.only(way).contents.code, MessageCode::APP_ATTACH_ANSWER);
+    let (link, plan) = bench.connecting.pop().expect("it checks");
+    let Security::Path(signer) = plan.security else { panic!("a handshake: {plan:?}") };
+    assert!(signer.node_id == peer.id && signer.certificate.names(&peer.id));
+    bench.up(link, &peer);
+    assert_eq!(pipes(&bench), [(link, peer.id, SIP)]);
+}
+
+#[test]
+fn without_ice_plain_sip_is_neither_taken_nor_asked_for() {
+    let (mut bench, way) = without_ice();
+    bench.node.offer(SIP, Offer::Connect);
+    bench.node.offer(SIPS, Offer::Connect);
+    let peer = bench.actor(1);
+    for (number, application, answered) in [(1, SIP, false), (2, SIPS, true)] {
+        let draft = theirs(&peer, &bench, |body| {
+            (body.application, body.candidates) = (application, vec![candidate(TLS, 7)]);
+        });
+        hear(&mut bench, way, &peer, &draft.number(number));
+        match answered {
+            true => assert_eq!(bench.only(way).contents.code, MessageCode::APP_ATTACH_ANSWER),
+            false => assert_eq!(bench.refusal(way), ErrorCode::NOT_FOUND),
+        }
+    }
+    let to = vec![Destination::Node(peer.id)];
+    let id = bench.ask(Request::AppAttach { to, application: SIP, connect: true });
+    let Some(Err(RequestError::NotConnected(why))) = attached(&mut bench, id) else {
+        panic!("it is refused at once")
+    };
+    assert!(why.contains("SIPS"), "{why}");
+    assert!(bench.gathering.is_empty());
 }
