@@ -11,10 +11,13 @@
 
 mod capture;
 mod command;
+mod installed;
 #[cfg(target_os = "linux")]
 pub mod netns;
 mod overlay;
 mod peer;
+#[cfg(target_os = "linux")]
+pub mod phones;
 mod process;
 mod programs;
 mod site;
@@ -24,6 +27,7 @@ mod until;
 mod values;
 
 pub use capture::{Capture, Capturing, Watched};
+pub use installed::installed;
 pub use overlay::Overlay;
 pub use peer::{Peer, Start};
 pub use process::{Process, Signal};

@@ -75,6 +75,18 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, lines: Mutex::new(lines), log: log.to_owned() })
     }
 
+    /// Starts it; all that it says goes to the file `log`.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start_logging(name: &str, mut command: Command, log: &Path) -> Result<Self> {
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let lines = Mutex::new(channel().1);
+        Ok(Self { name: name.to_owned(), child, lines, log: log.to_owned() })
+    }
+
     /// The next line of its standard output, which must begin with `prefix`.
     ///
     /// # Errors

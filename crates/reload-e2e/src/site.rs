@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::Result;
+
 /// A machine with an address, as a program sees it.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -31,6 +33,18 @@ impl Site {
 
     pub(crate) fn interface(&self) -> &'static str {
         if self.namespace.is_some() { "eth0" } else { "lo" }
+    }
+
+    /// Opens something here, a socket above all, which then stays here.
+    pub(crate) fn inside<T: Send>(
+        &self,
+        act: impl FnOnce() -> std::io::Result<T> + Send,
+    ) -> Result<T> {
+        match &self.namespace {
+            #[cfg(target_os = "linux")]
+            Some(namespace) => crate::netns::inside(namespace, act),
+            _ => Ok(act()?),
+        }
     }
 
     pub(crate) fn program(&self, program: &Path) -> Command {

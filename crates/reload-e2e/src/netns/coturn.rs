@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Host;
 use crate::process::Process;
-use crate::until;
+use crate::{installed, until};
 
 /// It serves within this.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -37,11 +37,7 @@ impl Coturn {
     /// # Errors
     /// If it does not serve, or is missing and RELOAD_TEST_TOOLS=require.
     pub fn start(host: &Host, directory: &Path) -> Result<Option<Self>> {
-        let installed = std::process::Command::new("turnserver").arg("--version").output().is_ok();
-        if !installed {
-            let required = std::env::var("RELOAD_TEST_TOOLS").is_ok_and(|value| value == "require");
-            ensure!(!required, "no coturn, and RELOAD_TEST_TOOLS=require");
-            println!("skipped: no coturn");
+        if !installed("turnserver")? {
             return Ok(None);
         }
         let file = directory.join("turnserver.conf");

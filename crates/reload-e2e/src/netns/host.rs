@@ -74,25 +74,11 @@ impl Host {
         Ok(listener.local_addr()?.port())
     }
 
-    /// Does something in a thread that has moved into the namespace. Sockets stay where they were made.
     pub(super) fn inside<T: Send>(
         &self,
         act: impl FnOnce() -> std::io::Result<T> + Send,
     ) -> Result<T> {
-        let path = Path::new("/run/netns").join(&self.namespace);
-        let namespace = std::fs::File::open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
-        let done = std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                move_into_link_name_space(
-                    std::os::fd::AsFd::as_fd(&namespace),
-                    Some(LinkNameSpaceType::Network),
-                )?;
-                act()
-            });
-            thread.join().ok()
-        });
-        done.context("a thread broke")?.with_context(|| format!("in {}", self.namespace))
+        inside(&self.namespace, act)
     }
 
     /// Pulls the cable, or puts it back. Both ends see that at once, as with a real cable.
@@ -144,4 +130,25 @@ pub(crate) fn program_in(namespace: &str, program: &Path) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace]).arg(program);
     command
+}
+
+/// Does something in a thread that has moved into a namespace. Sockets stay where they were made.
+pub(crate) fn inside<T: Send>(
+    name: &str,
+    act: impl FnOnce() -> std::io::Result<T> + Send,
+) -> Result<T> {
+    let path = Path::new("/run/netns").join(name);
+    let namespace =
+        std::fs::File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let done = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            move_into_link_name_space(
+                std::os::fd::AsFd::as_fd(&namespace),
+                Some(LinkNameSpaceType::Network),
+            )?;
+            act()
+        });
+        thread.join().ok()
+    });
+    done.context("a thread broke")?.with_context(|| format!("in {name}"))
 }

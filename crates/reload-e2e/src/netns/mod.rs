@@ -13,7 +13,7 @@ mod tool;
 
 pub use coturn::Coturn;
 pub use host::Host;
-pub(crate) use host::program_in;
+pub(crate) use host::{inside, program_in};
 pub use lab::{Lab, Switch};
 pub use nat::Nat;
 pub use probe::{Filtering, Found, Landmarks, Mapping};

@@ -14,5 +14,7 @@ mod partition;
 mod persistence;
 #[cfg(target_os = "linux")]
 mod rough_network;
+#[cfg(target_os = "linux")]
+mod sip;
 mod strangers;
 mod survival;

@@ -1,0 +1,94 @@
+//! SIPp: many registrations and calls through one proxy or between two.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use reload_e2e::Site;
+use reload_e2e::phones::{Report, Run, Sipp};
+
+const REGISTER: &str = include_str!("scenarios/register.xml");
+const CALLER: &str = include_str!("scenarios/caller.xml");
+const CALLEE: &str = include_str!("scenarios/callee.xml");
+
+/// A dialog ends within this (RFC 3261 section 17.1.1.2: 32 s).
+const DIALOG: Duration = Duration::from_secs(40);
+
+/// A user at a proxy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct User<'a> {
+    pub(super) name: &'a str,
+    pub(super) domain: &'a str,
+    pub(super) proxy: SocketAddr,
+}
+
+/// How much of something, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    pub(super) count: u32,
+    pub(super) a_second: u32,
+}
+
+impl Rate {
+    fn limit(self) -> Duration {
+        DIALOG + Duration::from_secs(u64::from(2 * self.count / self.a_second))
+    }
+}
+
+/// Registers the user again and again at one contact. None if SIPp is not installed.
+pub(super) fn register(
+    directory: &Path,
+    user: User<'_>,
+    contact: SocketAddr,
+    rate: Rate,
+) -> Result<Option<Report>> {
+    let contact = contact.to_string();
+    let words = [("user", user.name), ("domain", user.domain), ("contact", &contact)];
+    let run = Run {
+        name: "register",
+        scenario: REGISTER,
+        remote: user.proxy,
+        words: &words,
+        rate: rate.a_second,
+        count: rate.count,
+    };
+    let Some(sipp) = Sipp::start(&Site::loopback(), directory, &run)? else { return Ok(None) };
+    Ok(Some(all(sipp.finish(rate.limit()).context("REGISTER")?, rate)?))
+}
+
+/// The one user calls the other, whose phone is another SIPp. None if it is not installed.
+pub(super) fn call(
+    directory: &Path,
+    from: User<'_>,
+    to: User<'_>,
+    rate: Rate,
+) -> Result<Option<Report>> {
+    let (site, (a_second, count)) = (Site::loopback(), (rate.a_second, rate.count));
+    let (remote, words) = (to.proxy, &[][..]);
+    let run = Run { name: "callee", scenario: CALLEE, remote, words, rate: a_second, count };
+    let Some(callee) = Sipp::start(&site, directory, &run)? else { return Ok(None) };
+    let once = Rate { count: 1, a_second: 1 };
+    register(directory, to, callee.address(), once)?;
+    let aor = format!("{}@{}", to.name, to.domain);
+    let words = [("user", from.name), ("domain", from.domain), ("callee", &aor)];
+    let (remote, words) = (from.proxy, &words[..]);
+    let run = Run { name: "caller", scenario: CALLER, remote, words, rate: a_second, count };
+    let Some(caller) = Sipp::start(&site, directory, &run)? else { return Ok(None) };
+    let report = all(caller.finish(rate.limit()).context("the caller")?, rate)?;
+    all(callee.finish(DIALOG).context("the callee")?, rate)?;
+    Ok(Some(report))
+}
+
+fn all(report: Report, rate: Rate) -> Result<Report> {
+    let Report { successful, failed, errors, .. } = &report;
+    ensure!(*failed == 0, "{failed} failed of {}: {errors}", rate.count);
+    ensure!(*successful == u64::from(rate.count), "only {successful} of {}", rate.count);
+    Ok(report)
+}
+
+/// What people want to know of the times.
+pub(super) fn shown(report: &Report) -> Result<String> {
+    let [median, p99, longest] = [50, 99, 100].map(|part| report.percentile(part));
+    Ok(format!("median {:?}, p99 {:?}, longest {:?}", median?, p99?, longest?))
+}
