@@ -11,7 +11,7 @@ use reload_wire::NodeId;
 use rsipstack::platform::CancellationToken;
 use rsipstack::sip::Host;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
-use rsipstack::transport::SipConnection;
+use rsipstack::transport::{SipAddr, SipConnection};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -113,7 +113,13 @@ impl Pool {
 
     /// The pipe that a message came over; none if it came from a phone or from outside.
     pub(crate) fn of_connection(&self, connection: &SipConnection) -> Option<Arc<SipPipe>> {
-        let number = number_of(connection)?;
+        let SipConnection::Udp(connection) = connection else { return None };
+        self.of_address(connection.get_addr())
+    }
+
+    /// The pipe with this invented address.
+    pub(crate) fn of_address(&self, address: &SipAddr) -> Option<Arc<SipPipe>> {
+        let number = number_of(address)?;
         let table = lock(&self.table);
         let gone = || table.gone.iter().find(|gone| gone.number == number).map(|gone| &gone.pipe);
         table.live.get(&number).or_else(gone).cloned()
@@ -226,9 +232,8 @@ async fn bury(pool: Weak<Pool>, number: u32, pipe: Arc<SipPipe>) {
 }
 
 /// The number in the invented address of a pipe.
-fn number_of(connection: &SipConnection) -> Option<u32> {
-    let SipConnection::Udp(connection) = connection else { return None };
-    match connection.get_addr().addr.host {
+fn number_of(address: &SipAddr) -> Option<u32> {
+    match address.addr.host {
         Host::IpAddr(std::net::IpAddr::V4(address)) if address >= NOWHERE => {
             Some(u32::from(address) & 0x0fff_ffff)
         }
