@@ -1,10 +1,18 @@
 //! The last SIP messages that went through, for a person who looks for a fault. Bounded by bytes; what
-//! proves that somebody knows a password is left out.
+//! proves that somebody knows a password, and the keys of media, are left out.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use reload_wire::NodeId;
+use rsipstack::sip::{Header, HeadersExt, Request, Response, SipMessage};
+use rsipstack::transaction::endpoint::MessageInspector;
+use rsipstack::transport::{SipAddr, SipConnection};
+use tokio::sync::mpsc;
+
+use crate::pipes::Pool;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +43,151 @@ pub enum Hop {
     Phone(SocketAddr),
     /// Another peer.
     Node(NodeId),
-    /// The ordinary SIP world, or somebody unknown, at this address.
+    /// The ordinary SIP world, at this address.
     Outside(SocketAddr),
+}
+
+/// The last messages.
+pub(crate) struct Trace {
+    ring: Mutex<Ring>,
+    limit: usize,
+    route: Option<SocketAddr>,
+    pipes: OnceLock<Weak<Pool>>,
+}
+
+#[derive(Default)]
+struct Ring {
+    entries: VecDeque<(String, TraceEntry)>,
+    bytes: usize,
+}
+
+impl Trace {
+    pub(crate) fn new(limit: usize, route: Option<SocketAddr>) -> Self {
+        Self { ring: Mutex::default(), limit, route, pipes: OnceLock::new() }
+    }
+
+    /// Tells it where pipes lead to.
+    pub(crate) fn set_pipes(&self, pipes: &Arc<Pool>) {
+        self.pipes.set(Arc::downgrade(pipes)).ok();
+    }
+
+    /// A message goes through.
+    pub(crate) fn message(
+        &self,
+        direction: Direction,
+        other: Option<&SipAddr>,
+        message: &SipMessage,
+    ) {
+        let other = other.cloned().or_else(|| way_back(message));
+        let Some(via) = other.and_then(|other| self.hop(&other)) else { return };
+        let Ok(call_id) = message.call_id_header() else { return };
+        let call_id = call_id.value().to_owned();
+        let message = without_secrets(message.clone());
+        self.ring().push(
+            (call_id, TraceEntry { at: SystemTime::now(), direction, via, message }),
+            self.limit,
+        );
+    }
+
+    /// The messages of one call, or all.
+    pub(crate) fn entries(&self, call_id: Option<&str>) -> Vec<TraceEntry> {
+        let ring = self.ring();
+        let fits = |known: &str| call_id.is_none_or(|wanted| wanted == known);
+        let entries = ring.entries.iter().filter(|(known, _)| fits(known));
+        entries.map(|(_, entry)| entry.clone()).collect()
+    }
+
+    fn hop(&self, other: &SipAddr) -> Option<Hop> {
+        let pipes = self.pipes.get().and_then(Weak::upgrade);
+        if let Some(pipe) = pipes.and_then(|pipes| pipes.of_address(other)) {
+            return Some(Hop::Node(pipe.peer().node));
+        }
+        let address = other.get_socketaddr().ok()?;
+        let is_outside = self.route.is_some_and(|route| route == address);
+        Some(if is_outside { Hop::Outside(address) } else { Hop::Phone(address) })
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    fn push(&mut self, entry: (String, TraceEntry), limit: usize) {
+        self.bytes += size(&entry);
+        self.entries.push_back(entry);
+        while self.bytes > limit
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.bytes -= size(&oldest);
+        }
+    }
+}
+
+fn size((call_id, entry): &(String, TraceEntry)) -> usize {
+    call_id.len() + entry.message.len() + size_of::<TraceEntry>()
+}
+
+/// Where an answer goes, if nothing else says so.
+fn way_back(message: &SipMessage) -> Option<SipAddr> {
+    let SipMessage::Response(response) = message else { return None };
+    let (transport, address) =
+        SipConnection::parse_target_from_via(response.via_header().ok()?).ok()?;
+    Some(SipAddr::new(transport, address))
+}
+
+fn without_secrets(message: SipMessage) -> String {
+    match message {
+        SipMessage::Request(mut request) => {
+            request.headers.retain(is_open);
+            request.body = open_body(&request.body);
+            Request::to_string(&request)
+        }
+        SipMessage::Response(mut response) => {
+            response.headers.retain(is_open);
+            response.body = open_body(&response.body);
+            Response::to_string(&response)
+        }
+    }
+}
+
+fn is_open(header: &Header) -> bool {
+    !matches!(
+        header,
+        Header::Authorization(_)
+            | Header::ProxyAuthorization(_)
+            | Header::WwwAuthenticate(_)
+            | Header::ProxyAuthenticate(_)
+            | Header::AuthenticationInfo(_)
+    )
+}
+
+/// Without the keys of media (RFC 4568).
+fn open_body(body: &[u8]) -> Vec<u8> {
+    let lines = body.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| !line.starts_with(b"a=crypto:")).flatten().copied().collect()
+}
+
+/// Watches the SIP stack: for the trace, and for the ACKs that it has no use for.
+pub(crate) struct Inspector {
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) acks: mpsc::Sender<(Request, SipAddr)>,
+}
+
+impl MessageInspector for Inspector {
+    fn before_send(&self, msg: SipMessage, dest: Option<&SipAddr>) -> SipMessage {
+        self.trace.message(Direction::Out, dest, &msg);
+        msg
+    }
+
+    fn after_received(&self, msg: SipMessage, from: Option<&SipAddr>) -> SipMessage {
+        let Some(from) = from else { return msg };
+        self.trace.message(Direction::In, Some(from), &msg);
+        if let SipMessage::Request(request) = &msg
+            && request.method == rsipstack::sip::Method::Ack
+        {
+            self.acks.try_send((request.clone(), from.clone())).ok();
+        }
+        msg
+    }
 }

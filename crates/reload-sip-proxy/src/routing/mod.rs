@@ -1,1 +1,24 @@
-//! Where requests go.
+//! Where requests go: a stateful proxy (RFC 3261 section 16) between the phones of one user, the peers of
+//! other users (RFC 7904), and the ordinary SIP world. One task for each request drives its branches.
+
+mod ack;
+mod best;
+mod bodies;
+mod branch;
+mod checks;
+mod contact;
+mod dialogs;
+mod dispatch;
+mod fork;
+mod forward;
+mod header;
+mod hop;
+mod identity;
+mod redirect;
+mod route;
+mod router;
+mod server;
+mod targets;
+mod via;
+
+pub(crate) use router::{Parts, Router};

@@ -1,0 +1,65 @@
+//! The ACK of a 2xx goes from end to end (RFC 3261 section 13.2.2.4) and is answered by nothing: it is
+//! sent on at once. All others belong to the transaction of their INVITE, and end here.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use rsipstack::sip::Request;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::transport::SipAddr;
+use tokio::sync::mpsc;
+
+use super::bodies::Direction;
+use super::checks;
+use super::hop::Hop;
+use super::router::Router;
+use crate::trace::Direction as Traced;
+
+impl Router {
+    /// Sends on the ACKs that the SIP stack has seen.
+    pub(crate) async fn serve_acks(self: Arc<Self>, mut acks: mpsc::Receiver<(Request, SipAddr)>) {
+        while let Some((ack, from)) = acks.recv().await {
+            if !self.is_of_hop(&ack) {
+                self.on_ack(ack, &from).await;
+            }
+        }
+    }
+
+    /// Whether the ACK is of an INVITE that was refused here: it has its branch (section 17.1.1.3).
+    fn is_of_hop(&self, ack: &Request) -> bool {
+        let Ok(key) = TransactionKey::from_request(ack, TransactionRole::Server) else {
+            return true;
+        };
+        self.endpoint.transactions.contains_key(&key)
+            || self.endpoint.finished_transactions.contains_key(&key)
+    }
+
+    async fn on_ack(&self, ack: Request, from: &SipAddr) {
+        let Some(from) = self.neighbour_at(from).await else { return };
+        if checks::check(&ack, &self.branches).is_err() {
+            return;
+        }
+        let found = self.dialogs().find(Instant::now(), &ack, &from);
+        let Some(found) = found else { return };
+        let Ok(way) = self.way_inside(&ack.uri, &found).await else { return };
+        let branch = self.branches.make(&ack);
+        let mut request = self.forward(&ack, &from, &way, &branch);
+        let direction = Direction { from: &from, to: &way.hop, is_answer: false };
+        if self.carry_request(&mut request, direction).await.is_err() {
+            return;
+        }
+        let destination = way.hop.destination();
+        self.trace.message(Traced::Out, Some(&destination), &request.clone().into());
+        way.hop.connection().send(request.into(), Some(&destination)).await.ok();
+    }
+
+    /// The neighbour at an address: by its pipe, or on the connection that the stack has for it.
+    async fn neighbour_at(&self, from: &SipAddr) -> Option<Hop> {
+        if let Some(pipe) = self.pipes.of_address(from) {
+            return Some(Hop::Peer(pipe));
+        }
+        let (connection, destination) =
+            self.endpoint.transport_layer.lookup(from, None).await.ok()?;
+        Some(self.phone_or_outside(connection, destination)?)
+    }
+}

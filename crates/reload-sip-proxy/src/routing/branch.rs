@@ -1,0 +1,226 @@
+//! One way of a request (RFC 3261 section 16.6): a client transaction of the SIP stack in a task of its
+//! own. Whatever happens, it ends with a final answer, or after a 2xx with the end of its repetitions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rsipstack::platform::CancellationToken;
+use rsipstack::sip::{Header, HeadersExt, Method, Request, Response, SipMessage, StatusCode};
+use rsipstack::transaction::endpoint::EndpointInnerRef;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
+use rsipstack::transport::SipConnection;
+use tokio::sync::mpsc;
+
+use super::bodies::Direction;
+use super::forward::Way;
+use super::header::status;
+use super::hop::Hop;
+use super::router::Router;
+use super::targets::{Target, refused};
+
+/// How long a branch that was cancelled may still take to end: 64 * T1 (RFC 3261 section 9.1).
+const CANCELLED: Duration = Duration::from_secs(32);
+
+/// What a branch tells the request that it is of.
+pub(super) enum Event {
+    /// A neighbour has been found, and the request is on its way to it.
+    Sent(usize, Hop),
+    /// An answer, with our Via still in it.
+    Answer(usize, Response),
+}
+
+/// One way of a request.
+pub(super) struct Branch {
+    pub(super) router: Arc<Router>,
+    pub(super) number: usize,
+    pub(super) request: Arc<Request>,
+    pub(super) from: Hop,
+    pub(super) cancelled: CancellationToken,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Branch {
+    /// Tries a target.
+    pub(super) async fn run(self, target: Target) {
+        let way = tokio::select! {
+            () = self.cancelled.cancelled() => Err(StatusCode::RequestTerminated),
+            way = self.router.reach(target) => way,
+        };
+        match way {
+            Ok(way) => self.send(way).await,
+            Err(status) => self.give_up(status).await,
+        }
+    }
+
+    /// Sends the request this way, and tells what comes of it.
+    pub(super) async fn send(self, way: Way) {
+        match self.transaction(&way).await {
+            Ok(transaction) => self.drive(transaction, way.hop).await,
+            Err(status) => self.give_up(status).await,
+        }
+    }
+
+    async fn transaction(&self, way: &Way) -> Result<Transaction, StatusCode> {
+        let (router, from) = (&self.router, &self.from);
+        let branch = router.branches.make(&self.request);
+        let mut request = router.forward(&self.request, from, way, &branch);
+        let direction = Direction { from, to: &way.hop, is_answer: false };
+        router.carry_request(&mut request, direction).await?;
+        let key = TransactionKey::from_request(&request, TransactionRole::Client)
+            .map_err(|error| status(400, error.to_string()))?;
+        let connection = Some(way.hop.connection());
+        let mut transaction =
+            Transaction::new_client(key, request, router.endpoint.clone(), connection);
+        transaction.destination = Some(way.hop.destination());
+        Ok(transaction)
+    }
+
+    async fn drive(self, mut transaction: Transaction, hop: Hop) {
+        self.events.send(Event::Sent(self.number, hop.clone())).await.ok();
+        let line = Line {
+            endpoint: self.router.endpoint.clone(),
+            events: transaction.tu_sender.clone(),
+            request: transaction.original.clone(),
+            hop,
+            heard: CancellationToken::new(),
+        };
+        if let Err(error) = transaction.send().await {
+            return self.give_up(status(503, error.to_string())).await;
+        }
+        let answers = async {
+            while let Some(message) = transaction.receive().await {
+                let SipMessage::Response(response) = message else { continue };
+                line.heard.cancel();
+                let event = Event::Answer(self.number, response);
+                if self.events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = answers => {}
+            () = line.watch(&self.cancelled) => {}
+        }
+        // counts only if nothing else has come
+        self.give_up(StatusCode::RequestTimeout).await;
+    }
+
+    async fn give_up(&self, status: StatusCode) {
+        let response = self.router.endpoint.make_response(&self.request, status, None);
+        self.events.send(Event::Answer(self.number, response)).await.ok();
+    }
+}
+
+/// What may befall a client transaction from outside. It is told in the form of an answer.
+struct Line {
+    endpoint: EndpointInnerRef,
+    events: TransactionEventSender,
+    request: Request,
+    hop: Hop,
+    /// Cancelled with the first answer: no CANCEL may be sent before (RFC 3261 section 9.1).
+    heard: CancellationToken,
+}
+
+impl Line {
+    /// Never ends: it must not interrupt the transaction.
+    async fn watch(&self, cancelled: &CancellationToken) {
+        tokio::join!(self.watch_pipe(), self.watch_cancel(cancelled));
+        std::future::pending().await
+    }
+
+    /// The request ends at once when its pipe closes.
+    async fn watch_pipe(&self) {
+        if let Hop::Peer(pipe) = &self.hop {
+            pipe.closed().await;
+            self.inject(status(480, "the connection to the other peer is lost"));
+        }
+    }
+
+    async fn watch_cancel(&self, cancelled: &CancellationToken) {
+        cancelled.cancelled().await;
+        if self.request.method != Method::Invite {
+            return;
+        }
+        self.heard.cancelled().await;
+        tokio::spawn(send_cancel(
+            self.endpoint.clone(),
+            cancel(&self.request),
+            self.hop.connection(),
+            self.hop.destination(),
+        ));
+        tokio::time::sleep(CANCELLED).await;
+        self.inject(StatusCode::RequestTerminated);
+    }
+
+    fn inject(&self, status: StatusCode) {
+        let response = self.endpoint.make_response(&self.request, status, None);
+        let event = TransactionEvent::Received(SipMessage::Response(response), None);
+        self.events.send(event).ok();
+    }
+}
+
+/// The CANCEL of a request (RFC 3261 section 9.1).
+fn cancel(request: &Request) -> Request {
+    let mut cancel = request.clone();
+    cancel.method = Method::Cancel;
+    cancel.body.clear();
+    cancel.headers.retain(|header| {
+        matches!(
+            header,
+            Header::Via(_)
+                | Header::From(_)
+                | Header::To(_)
+                | Header::CallId(_)
+                | Header::CSeq(_)
+                | Header::MaxForwards(_)
+                | Header::Route(_)
+        )
+    });
+    // one Via only: the CANCEL is ours
+    let mut is_first = true;
+    cancel.headers.retain(|header| match header {
+        Header::Via(_) => std::mem::take(&mut is_first),
+        _ => true,
+    });
+    let sequence = request.cseq_header().and_then(|cseq| cseq.seq()).unwrap_or_default();
+    cancel
+        .headers
+        .unique_push(Header::CSeq(rsipstack::sip::CSeq::new(format!("{sequence} CANCEL"))));
+    cancel
+}
+
+async fn send_cancel(
+    endpoint: EndpointInnerRef,
+    request: Request,
+    connection: SipConnection,
+    destination: rsipstack::transport::SipAddr,
+) {
+    let Ok(key) = TransactionKey::from_request(&request, TransactionRole::Client) else { return };
+    let mut transaction = Transaction::new_client(key, request, endpoint, Some(connection));
+    transaction.destination = Some(destination);
+    if transaction.send().await.is_ok() {
+        while transaction.receive().await.is_some() {}
+    }
+}
+
+impl Router {
+    /// The way to a target.
+    pub(super) async fn reach(&self, target: Target) -> Result<Way, StatusCode> {
+        match target {
+            Target::Phone(phone) => {
+                let uri = phone.contact.clone().ok_or(StatusCode::TemporarilyUnavailable)?;
+                Ok(Way { hop: Hop::Phone(*phone), uri })
+            }
+            Target::Device { target, scheme, uri } => {
+                let pipe = self.pipes.to(&target, scheme).await;
+                let pipe = pipe.map_err(|error| refused(&error))?;
+                Ok(Way { hop: Hop::Peer(pipe), uri })
+            }
+            Target::Outside(uri) => {
+                let hop = self.outside().await.ok_or(StatusCode::ServiceUnavailable)?;
+                Ok(Way { hop: Hop::Outside(hop), uri })
+            }
+        }
+    }
+}

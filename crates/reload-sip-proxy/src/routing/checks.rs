@@ -1,0 +1,47 @@
+//! What a request has to be before it is looked at further (RFC 3261 section 16.3).
+
+use rsipstack::sip::{Header, Method, Request, Scheme, StatusCode};
+
+use super::header::status;
+use super::via::Branches;
+
+/// What is assumed of a request that does not say (RFC 3261 section 16.6 step 3).
+const MAX_FORWARDS: u32 = 70;
+
+/// Refuses what cannot be forwarded.
+pub(super) fn check(
+    request: &Request,
+    branches: &Branches,
+) -> Result<(), (StatusCode, Vec<Header>)> {
+    if !matches!(request.uri.scheme, Some(Scheme::Sip | Scheme::Sips)) {
+        return Err((StatusCode::UnsupportedUriScheme, Vec::new()));
+    }
+    if forwards_left(request).is_none() {
+        return Err((StatusCode::TooManyHops, Vec::new()));
+    }
+    let required = request.headers.iter().find_map(|header| match header {
+        Header::ProxyRequire(required) => Some(required.value().to_owned()),
+        _ => None,
+    });
+    if let Some(required) = required
+        && !matches!(request.method, Method::Ack | Method::Cancel)
+    {
+        return Err((StatusCode::BadExtension, vec![Header::Unsupported(required.into())]));
+    }
+    if branches.is_loop(request) {
+        return Err((status(482, "Loop Detected"), Vec::new()));
+    }
+    Ok(())
+}
+
+/// The Max-Forwards of the request that is sent on; none if it may not be.
+pub(super) fn forwards_left(request: &Request) -> Option<u32> {
+    let given = request.headers.iter().find_map(|header| match header {
+        Header::MaxForwards(forwards) => Some(forwards.value().trim().to_owned()),
+        _ => None,
+    });
+    let Some(given) = given else { return Some(MAX_FORWARDS) };
+    // more than a byte is none (RFC 3261 section 20.22)
+    let given: u8 = given.parse().unwrap_or(0);
+    given.checked_sub(1).map(u32::from)
+}

@@ -1,0 +1,30 @@
+//! Contact between the overlay and phones (RFC 7904 section 5.1): peers get to see our GRUU and no address
+//! of the underlay; its parameter `line` says which phone is meant.
+
+use rsipstack::sip::{Header, Headers};
+
+use super::header::address;
+
+/// Names the phone in a GRUU of ours.
+pub(super) const LINE: &str = "line";
+
+/// Puts our GRUU in place of the first address of a phone in Contact; its parameters stay.
+pub(super) fn hide(headers: &mut Headers, gruu: &str, line: Option<&str>) {
+    let line = line.map(|line| format!(";{LINE}={line}")).unwrap_or_default();
+    for header in headers.iter_mut() {
+        if let Header::Contact(contact) = header
+            && contact.value().trim() != "*"
+        {
+            let after = parameters(contact.value());
+            contact.replace(format!("<{gruu}{line}>{after}"));
+        }
+    }
+}
+
+/// The parameters of the header field, with the semicolon before them.
+fn parameters(value: &str) -> &str {
+    match value.find('>') {
+        Some(end) => &value[end + 1..],
+        None => &value[address(value).len()..],
+    }
+}

@@ -1,0 +1,228 @@
+//! Each request that comes in: who has sent it, whether he may, and where it goes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use reload_usages::sip::SipUri;
+use rsipstack::sip::{Header, Method, Request, StatusCode};
+use rsipstack::transaction::TransactionReceiver;
+use rsipstack::transaction::transaction::Transaction;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::dialogs::Found;
+use super::fork::Fork;
+use super::forward::Way;
+use super::header::{status, to_tag};
+use super::hop::{Hop, PhoneHop, Side};
+use super::identity::{check_outside, check_peer, check_phone};
+use super::router::Router;
+use super::server::Server;
+use super::targets::refused;
+use super::{checks, header};
+use crate::edge::{Asks, Verdict};
+
+impl Router {
+    /// Takes requests until there are no more.
+    pub(crate) async fn serve(self: Arc<Self>, mut incoming: TransactionReceiver) {
+        while let Some(transaction) = incoming.recv().await {
+            match Arc::clone(&self.permits).try_acquire_owned() {
+                Ok(permit) => {
+                    tokio::spawn(Arc::clone(&self).on_transaction(transaction, permit));
+                }
+                Err(_) => refuse(transaction, status(503, "too many requests at one time")),
+            }
+        }
+    }
+
+    async fn on_transaction(
+        self: Arc<Self>,
+        transaction: Transaction,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let from = transaction.connection.as_ref().and_then(|it| self.neighbour(it));
+        let Some(mut from) = from else {
+            return refuse(transaction, StatusCode::ServerInternalError);
+        };
+        if let Hop::Phone(phone) = &mut from
+            && let Some(contact) = header::contact(&transaction.original)
+        {
+            phone.line = self.registrar.line_of(&contact, &phone.destination);
+        }
+        if transaction.original.method == Method::Register {
+            return match from {
+                Hop::Phone(_) => self.registrar.handle(transaction).await,
+                Hop::Peer(_) | Hop::Outside(_) => {
+                    refuse(transaction, status(403, "only phones of the user register here"));
+                }
+            };
+        }
+        if let Some(server) = Server::new(transaction) {
+            self.on_request(server, from, permit).await;
+        }
+    }
+
+    async fn on_request(
+        self: Arc<Self>,
+        mut server: Server,
+        from: Hop,
+        permit: OwnedSemaphorePermit,
+    ) {
+        if server.request.method == Method::Invite {
+            server.reply(StatusCode::Trying, Vec::new());
+        }
+        if let Err((status, headers)) = checks::check(&server.request, &self.branches) {
+            return server.reply(status, headers);
+        }
+        if to_tag(&server.request).is_some() {
+            self.on_inside(server, from, permit).await;
+        } else {
+            self.on_outside(server, from, permit).await;
+        }
+    }
+
+    /// A request outside of dialogs.
+    async fn on_outside(
+        self: Arc<Self>,
+        mut server: Server,
+        from: Hop,
+        permit: OwnedSemaphorePermit,
+    ) {
+        if let Err((status, headers)) = self.may_begin(&server, &from) {
+            return server.reply(status, headers);
+        }
+        let Ok(uri) = SipUri::parse(&server.request.uri.to_string()) else {
+            return server.reply(StatusCode::BadRequest, Vec::new());
+        };
+        if self.is_for_proxy(&server, &uri) {
+            return server.reply(StatusCode::OK, Vec::new());
+        }
+        let targets = tokio::select! {
+            targets = self.targets(&uri, &from) => targets,
+            () = server.cancelled.cancelled() => Err(StatusCode::RequestTerminated),
+        };
+        match targets {
+            Ok(targets) => {
+                let (fork, inbox) = Fork::new(self, server, from, permit);
+                fork.run(inbox, targets).await;
+            }
+            Err(status) => server.reply(status, Vec::new()),
+        }
+    }
+
+    fn may_begin(&self, server: &Server, from: &Hop) -> Result<(), (StatusCode, Vec<Header>)> {
+        let request = &server.request;
+        let allowed = match from {
+            Hop::Phone(phone) => {
+                self.authenticate(request, phone)?;
+                check_phone(request, self.overlay.aor())
+            }
+            Hop::Peer(pipe) => check_peer(request, pipe.peer().aor.as_ref()),
+            Hop::Outside(_) => check_outside(request, |domain| self.overlay.serves(domain)),
+        };
+        allowed.map_err(|status| (status, Vec::new()))
+    }
+
+    fn authenticate(
+        &self,
+        request: &Request,
+        phone: &PhoneHop,
+    ) -> Result<(), (StatusCode, Vec<Header>)> {
+        let source = phone.destination.get_socketaddr();
+        let source = source.map_err(|_| (StatusCode::Forbidden, Vec::new()))?;
+        match self.authenticator.check(request, source, Asks::Proxy) {
+            Verdict::Passed => Ok(()),
+            Verdict::Challenge(status, headers) => Err((status, headers)),
+            Verdict::Refused(status) => Err((status, Vec::new())),
+        }
+    }
+
+    /// OPTIONS without a user asks the proxy itself (RFC 3261 section 11).
+    fn is_for_proxy(&self, server: &Server, uri: &SipUri) -> bool {
+        server.request.method == Method::Options && uri.user().is_none()
+    }
+
+    /// A request in a dialog.
+    async fn on_inside(
+        self: Arc<Self>,
+        mut server: Server,
+        from: Hop,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let found = self.dialogs().find(Instant::now(), &server.request, &from);
+        let Some(found) = found else {
+            return server.reply(StatusCode::CallTransactionDoesNotExist, Vec::new());
+        };
+        if from.is_phone()
+            && let Some(contact) = header::contact(&server.request)
+        {
+            self.dialogs().refresh(&server.request, &found, true, &contact);
+        }
+        match self.way_inside(&server.request.uri, &found).await {
+            Ok(way) => {
+                let (mut fork, inbox) = Fork::new(self, server, from, permit);
+                fork.dialog = Some(found);
+                fork.run_way(inbox, way).await;
+            }
+            Err(status) => {
+                self.end_request(&server.request, Some(&found), status.code());
+                server.reply(status, Vec::new());
+            }
+        }
+    }
+
+    /// The way to the other end of a dialog.
+    pub(super) async fn way_inside(
+        &self,
+        uri: &rsipstack::sip::Uri,
+        found: &Found,
+    ) -> Result<Way, StatusCode> {
+        match &found.to {
+            Side::Phone(phone) => {
+                let mut phone = phone.clone();
+                let line = phone.line.as_deref();
+                if let Some(now) = line.and_then(|line| self.registrar.by_line(line))
+                    && let Some(now) = Self::phone(&now)
+                {
+                    // it may have come back on another connection
+                    phone.connection = now.connection;
+                    phone.destination = now.destination;
+                }
+                let uri = phone.contact.clone().ok_or(StatusCode::CallTransactionDoesNotExist)?;
+                Ok(Way { hop: Hop::Phone(phone), uri })
+            }
+            Side::Outside => {
+                let hop = self.outside().await.ok_or(StatusCode::ServiceUnavailable)?;
+                Ok(Way { hop: Hop::Outside(hop), uri: uri.clone() })
+            }
+            Side::Peer { node, scheme, .. } => {
+                if let Some(pipe) = self.pipes.live(*node, Some(*scheme)) {
+                    return Ok(Way { hop: Hop::Peer(pipe), uri: uri.clone() });
+                }
+                let pipe = self.connect_again(uri, found).await?;
+                Ok(Way { hop: Hop::Peer(pipe), uri: uri.clone() })
+            }
+        }
+    }
+
+    /// The pipe of a dialog has closed: its other end is in the Request-URI.
+    async fn connect_again(
+        &self,
+        uri: &rsipstack::sip::Uri,
+        found: &Found,
+    ) -> Result<Arc<crate::pipes::SipPipe>, StatusCode> {
+        let lost = || status(480, "the connection to the other peer is lost");
+        let Side::Peer { node, scheme, .. } = &found.to else { return Err(lost()) };
+        let uri = SipUri::parse(&uri.to_string()).map_err(|_| StatusCode::BadRequest)?;
+        let known = self.overlay.resolve(&uri).await.map_err(|error| refused(&error))?;
+        let target = known.targets.iter().find(|target| target.node() == Some(*node));
+        let target = target.ok_or_else(lost)?;
+        self.pipes.to(target, *scheme).await.map_err(|error| refused(&error))
+    }
+}
+
+/// Answers at once.
+fn refuse(transaction: Transaction, status: StatusCode) {
+    if let Some(mut server) = Server::new(transaction) {
+        server.reply(status, Vec::new());
+    }
+}

@@ -1,0 +1,375 @@
+//! A request that begins something, tried at all its targets at once (RFC 3261 sections 16.6 to 16.8).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reload_usages::sip::SipUri;
+use rsipstack::platform::CancellationToken;
+use rsipstack::sip::{Method, Request, Response, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
+
+use super::best::best;
+use super::bodies::Direction;
+use super::branch::{Branch, Event};
+use super::forward::Way;
+use super::header::{begins_dialog, call_id, is_final, is_success, to_tag};
+use super::hop::Hop;
+use super::redirect::Redirects;
+use super::router::Router;
+use super::server::Server;
+use super::targets::Target;
+
+/// Events of branches that wait.
+const EVENTS: usize = 32;
+/// Timer C: how long it may ring without news (RFC 3261 section 16.6 step 11).
+const TIMER_C: Duration = Duration::from_secs(180);
+/// Branches of one request, redirections included.
+const MAX_BRANCHES: usize = 64;
+
+/// One request and all its branches.
+pub(super) struct Fork {
+    router: Arc<Router>,
+    server: Server,
+    request: Arc<Request>,
+    from: Hop,
+    branches: Vec<State>,
+    redirects: Redirects,
+    events: mpsc::Sender<Event>,
+    /// Whether all branches have been told to stop.
+    is_stopped: bool,
+    /// Set in a dialog: the tag of who has begun it.
+    pub(super) dialog: Option<super::dialogs::Found>,
+    _permit: OwnedSemaphorePermit,
+}
+
+struct State {
+    hop: Option<Hop>,
+    cancelled: CancellationToken,
+    rings_until: Instant,
+    last: Option<Response>,
+}
+
+impl Fork {
+    pub(super) fn new(
+        router: Arc<Router>,
+        server: Server,
+        from: Hop,
+        permit: OwnedSemaphorePermit,
+    ) -> (Self, mpsc::Receiver<Event>) {
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let request = Arc::new(server.request.clone());
+        let limit = router.settings.limits.redirects;
+        let fork = Self {
+            redirects: Redirects::new(limit, &request.uri.to_string()),
+            router,
+            server,
+            request,
+            from,
+            branches: Vec::new(),
+            events,
+            is_stopped: false,
+            dialog: None,
+            _permit: permit,
+        };
+        (fork, inbox)
+    }
+
+    /// Tries these targets, and drives the request to its end.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Event>, targets: Vec<Target>) {
+        self.router.begin_call(&self.request, &self.from);
+        for target in targets {
+            self.try_target(target);
+        }
+        self.drive(&mut inbox).await;
+    }
+
+    /// Sends the request one way that is known already.
+    pub(super) async fn run_way(mut self, mut inbox: mpsc::Receiver<Event>, way: Way) {
+        let branch = self.branch();
+        tokio::spawn(branch.send(way));
+        self.drive(&mut inbox).await;
+    }
+
+    async fn drive(&mut self, inbox: &mut mpsc::Receiver<Event>) {
+        while !self.is_over() {
+            let timer_c = self.timer_c();
+            tokio::select! {
+                event = inbox.recv() => match event {
+                    Some(event) => self.on_event(event).await,
+                    None => break,
+                },
+                () = self.server.cancelled.cancelled(), if !self.is_stopped => self.stop(),
+                () = sleep_until(timer_c) => self.on_timer_c(),
+            }
+        }
+        if self.server.is_answered() {
+            self.linger(inbox).await;
+        }
+    }
+
+    /// Whether nothing more can come of it.
+    fn is_over(&self) -> bool {
+        self.server.is_answered() && self.branches.iter().all(|branch| branch.last.is_some())
+    }
+
+    /// A 2xx is repeated until its ACK has arrived (RFC 3261 section 13.3.1.4): each is handed on.
+    async fn linger(&mut self, inbox: &mut mpsc::Receiver<Event>) {
+        let (unused, _) = mpsc::channel(1);
+        self.events = unused;
+        while let Some(event) = inbox.recv().await {
+            if let Event::Answer(number, response) = event
+                && is_success(&response)
+            {
+                self.on_repeated(number, response).await;
+            }
+        }
+    }
+
+    fn branch(&mut self) -> Branch {
+        let cancelled = CancellationToken::new();
+        self.branches.push(State {
+            hop: None,
+            cancelled: cancelled.clone(),
+            rings_until: Instant::now() + TIMER_C,
+            last: None,
+        });
+        Branch {
+            router: Arc::clone(&self.router),
+            number: self.branches.len() - 1,
+            request: Arc::clone(&self.request),
+            from: self.from.clone(),
+            cancelled,
+            events: self.events.clone(),
+        }
+    }
+
+    fn try_target(&mut self, target: Target) {
+        if self.branches.len() < MAX_BRANCHES {
+            let branch = self.branch();
+            tokio::spawn(branch.run(target));
+        }
+    }
+
+    async fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Sent(number, hop) => self.on_sent(number, hop),
+            Event::Answer(number, response) => self.on_answer(number, response).await,
+        }
+    }
+
+    fn on_sent(&mut self, number: usize, hop: Hop) {
+        if self.is_new() && begins_dialog(self.request.method) {
+            let now = std::time::Instant::now();
+            let mut dialogs = self.router.dialogs();
+            if !dialogs.begin(now, &self.request, &self.from, &hop) {
+                drop(dialogs);
+                self.branches[number].cancelled.cancel();
+            }
+        }
+        self.branches[number].hop = Some(hop);
+    }
+
+    async fn on_answer(&mut self, number: usize, response: Response) {
+        if self.branches[number].last.as_ref().is_some_and(is_final) {
+            if is_success(&response) {
+                self.on_repeated(number, response).await;
+            }
+            return;
+        }
+        self.learn(number, &response);
+        if !is_final(&response) {
+            self.branches[number].rings_until = Instant::now() + TIMER_C;
+            if response.status_code.code() != 100 && !self.server.is_answered() {
+                self.pass(number, response).await;
+            }
+            return;
+        }
+        self.branches[number].last = Some(response.clone());
+        match response.status_code.code() / 100 {
+            2 => {
+                if let Some(found) = &self.dialog {
+                    let code = response.status_code.code();
+                    self.router.end_request(&self.request, Some(found), code);
+                }
+                self.pass(number, response).await;
+                self.stop();
+            }
+            3 if self.from.is_phone() && self.is_new() && !self.is_stopped => {
+                self.follow(&response).await;
+            }
+            6 => self.stop(),
+            _ => {}
+        }
+        self.conclude().await;
+    }
+
+    /// What an answer says about the dialog and the call.
+    fn learn(&self, number: usize, response: &Response) {
+        let Some(hop) = &self.branches[number].hop else { return };
+        let now = std::time::Instant::now();
+        let contact = super::header::contact(response);
+        let mut dialogs = self.router.dialogs();
+        if let Some(found) = &self.dialog {
+            if let (Some(contact), true, true) = (contact, is_success(response), hop.is_phone()) {
+                dialogs.refresh(&self.request, found, false, &contact);
+            }
+        } else if begins_dialog(self.request.method) {
+            dialogs.answer(now, &self.request, hop, response);
+        }
+        drop(dialogs);
+        if self.is_new() {
+            self.router.on_call_answer(&self.request, hop, response);
+        }
+    }
+
+    /// Hands an answer on.
+    async fn pass(&mut self, number: usize, response: Response) {
+        let response = self.prepare(number, response).await;
+        self.server.respond(response);
+    }
+
+    async fn prepare(&self, number: usize, response: Response) -> Response {
+        let Some(hop) = &self.branches[number].hop else { return response };
+        let mut response = self.router.answer(&self.request, &self.from, hop, response);
+        let direction = Direction { from: hop, to: &self.from, is_answer: true };
+        if let Err(status) = self.router.carry_response(&mut response, direction).await {
+            response.status_code = status;
+            response.body.clear();
+        }
+        response
+    }
+
+    /// A 2xx that comes again, or another one: it goes through as long as somebody may want it.
+    async fn on_repeated(&mut self, number: usize, response: Response) {
+        let response = self.prepare(number, response).await;
+        if self.server.over.is_cancelled() {
+            let connection = &self.server.connection;
+            connection.send(response.into(), Some(&self.from.destination())).await.ok();
+        } else {
+            self.server.respond(response);
+        }
+    }
+
+    async fn follow(&mut self, response: &Response) {
+        let found = self.redirects.follow(response);
+        for uri in found {
+            self.redirect(uri).await;
+        }
+    }
+
+    async fn redirect(&mut self, uri: SipUri) {
+        // an address that leads nowhere leaves the redirection as the answer
+        if let Ok(targets) = self.router.targets(&uri, &self.from).await {
+            for target in targets {
+                self.try_target(target);
+            }
+        }
+    }
+
+    /// All branches are told to stop.
+    fn stop(&mut self) {
+        self.is_stopped = true;
+        for branch in self.branches.iter().filter(|branch| branch.last.is_none()) {
+            branch.cancelled.cancel();
+        }
+    }
+
+    /// The best answer, when all have come.
+    async fn conclude(&mut self) {
+        if self.server.is_answered() || self.branches.iter().any(|branch| branch.last.is_none()) {
+            return;
+        }
+        let numbered = self.branches.iter().enumerate();
+        let answers = numbered.filter_map(|(number, branch)| Some((number, branch.last.clone()?)));
+        let Some((number, response)) = best(answers.collect()) else { return };
+        self.pass_last(number, response).await;
+    }
+
+    async fn pass_last(&mut self, number: usize, response: Response) {
+        let code = response.status_code.code();
+        self.router.end_request(&self.request, self.dialog.as_ref(), code);
+        if self.branches[number].hop.is_some() {
+            self.pass(number, response).await;
+        } else {
+            self.server.reply(response.status_code, Vec::new());
+        }
+    }
+
+    fn is_new(&self) -> bool {
+        to_tag(&*self.request).is_none()
+    }
+
+    fn timer_c(&self) -> Option<Instant> {
+        if self.request.method != Method::Invite || self.is_stopped {
+            return None;
+        }
+        let waiting = self.branches.iter().filter(|branch| branch.last.is_none());
+        waiting.map(|branch| branch.rings_until).min()
+    }
+
+    fn on_timer_c(&mut self) {
+        let now = Instant::now();
+        for branch in self.branches.iter_mut().filter(|it| it.last.is_none()) {
+            if branch.rings_until <= now {
+                branch.rings_until = now + TIMER_C;
+                branch.cancelled.cancel();
+            }
+        }
+    }
+}
+
+impl Drop for Fork {
+    fn drop(&mut self) {
+        if !self.server.is_answered() {
+            self.server.reply(StatusCode::ServerInternalError, Vec::new());
+            let code = StatusCode::ServerInternalError.code();
+            self.router.end_request(&self.request, self.dialog.as_ref(), code);
+        }
+    }
+}
+
+impl Router {
+    fn begin_call(&self, request: &Request, from: &Hop) {
+        if request.method == Method::Invite {
+            self.calls.begin(request, from.node());
+        }
+    }
+
+    fn on_call_answer(&self, request: &Request, from: &Hop, response: &Response) {
+        if request.method == Method::Invite {
+            self.calls.answer(&call_id(request), from.node(), response.status_code.code());
+        }
+    }
+
+    /// A request has got its last answer, and it is not yes. In a dialog it may be.
+    pub(super) fn end_request(
+        &self,
+        request: &Request,
+        dialog: Option<&super::dialogs::Found>,
+        code: u16,
+    ) {
+        let now = std::time::Instant::now();
+        match dialog {
+            Some(found) => {
+                if self.dialogs().finished(now, request, &found.tag, code) {
+                    self.calls.end(&call_id(request));
+                }
+            }
+            None if begins_dialog(request.method) => {
+                self.dialogs().refused(request);
+                if request.method == Method::Invite {
+                    self.calls.end(&call_id(request));
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,105 @@
+//! Route and Record-Route (RFC 3261 sections 16.4 and 16.6, RFC 5658): what of a dialog comes back through
+//! this proxy. Two addresses stand for it: one that faces phones, and its GRUU that faces the overlay.
+
+use std::net::SocketAddr;
+
+use rsipstack::sip::{Header, Request, typed};
+
+/// The addresses of this proxy in Route header fields.
+#[derive(Debug)]
+pub(super) struct Own {
+    /// The user part of the address that faces phones: a loopback address would be that of many.
+    pub(super) token: String,
+    /// The GRUU as a URI without scheme.
+    pub(super) gruu: String,
+    /// Where phones reach this proxy.
+    pub(super) listening: Vec<SocketAddr>,
+}
+
+impl Own {
+    /// Whether a URI in Route is of this proxy. A phone may have put in the plain address.
+    fn is(&self, uri: &str, from_phone: bool) -> bool {
+        let Some((_, rest)) = uri.split_once(':') else { return false };
+        if rest.starts_with(&self.gruu) {
+            return true;
+        }
+        if rest.strip_prefix(&self.token).is_some_and(|rest| rest.starts_with('@')) {
+            return true;
+        }
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        let host = host.split([';', '?']).next().unwrap_or_default();
+        from_phone && self.listening.iter().any(|address| is_address(host, *address))
+    }
+
+    /// Takes our own entries off the front of Route.
+    pub(super) fn strip(&self, request: &mut Request, from_phone: bool) {
+        let mut routes = routes(request);
+        let ours =
+            routes.iter().take_while(|route| self.is(super::header::address(route), from_phone));
+        let count = ours.count();
+        if count == 0 {
+            return;
+        }
+        routes.drain(..count);
+        request.headers.retain(|header| !matches!(header, Header::Route(_)));
+        request.headers.extend(routes.into_iter().map(|it| Header::Route(it.into())).collect());
+    }
+
+    /// Puts both addresses on top of Record-Route, the one that faces where the request goes first.
+    pub(super) fn record(&self, request: &mut Request, from: Face, to: Face) {
+        for face in [from, to].into_iter().take(if from == to { 1 } else { 2 }) {
+            let uri = match face {
+                Face::Overlay => format!("<sip:{};lr>", self.gruu),
+                Face::Phones(facing) => format!("<sip:{}@{facing};lr>", self.token),
+            };
+            request.headers.push_front(Header::RecordRoute(uri.into()));
+        }
+    }
+}
+
+/// A side of this proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Face {
+    /// The overlay.
+    Overlay,
+    /// Phones, and the ordinary SIP world, that reach it at this address by this transport.
+    Phones(Facing),
+}
+
+/// An address as it stands in a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Facing {
+    pub(super) address: SocketAddr,
+    pub(super) transport: rsipstack::sip::Transport,
+}
+
+impl std::fmt::Display for Facing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use rsipstack::sip::Transport;
+        match self.transport {
+            Transport::Tcp => write!(f, "{};transport=tcp", self.address),
+            Transport::Tls => write!(f, "{};transport=tls", self.address),
+            _ => write!(f, "{}", self.address),
+        }
+    }
+}
+
+/// The values of Route, also of those joined by commas.
+fn routes(request: &Request) -> Vec<String> {
+    let fields = request.headers.iter().filter_map(|header| match header {
+        Header::Route(route) => Some(route.value()),
+        _ => None,
+    });
+    let lists = fields.map(typed::Route::parse_header_list);
+    lists.flat_map(Result::unwrap_or_default).map(|route| route.to_string()).collect()
+}
+
+fn is_address(host: &str, address: SocketAddr) -> bool {
+    match host.parse::<SocketAddr>() {
+        Ok(given) => {
+            given.port() == address.port()
+                && (given.ip() == address.ip() || address.ip().is_unspecified())
+        }
+        Err(_) => false,
+    }
+}

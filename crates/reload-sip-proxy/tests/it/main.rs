@@ -1,0 +1,7 @@
+//! The proxy as phones and peers see it: real datagrams in plain text on the side of the phones, an
+//! overlay in memory on the other.
+
+mod bed;
+mod calls;
+mod overlay;
+mod phone;
