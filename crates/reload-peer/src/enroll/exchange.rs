@@ -41,6 +41,7 @@ pub(crate) async fn request_certificate(
             configuration.instance_name
         );
     }
+    configuration.check_user(account.user)?;
     let mut form = EnrollmentForm::new(key.csr(account.user)?);
     form.username = Some(account.user.to_owned());
     form.password = Some(account.password.expose().to_owned());

@@ -12,5 +12,6 @@ mod inspect;
 mod links;
 mod peers;
 mod pipes;
+mod sip;
 mod support;
 mod turn;

@@ -1,0 +1,72 @@
+//! A call between the phones of two peers, and what the commands show of it.
+
+use super::{list, peers, registered, wait_for};
+use crate::support::{assert_one_line, stdout, user};
+
+// R7904-5.1-07 R7904-5.1-12
+#[test]
+fn a_call_goes_through_two_peers_and_is_seen_at_both() {
+    let (_overlay, peers) = peers(&["alice", "bob"]);
+    let (alice, bob) = (&peers[0], &peers[1]);
+    let (caller, callee) = (registered(alice, "alice"), registered(bob, "bob"));
+    let call_id = caller.invite(&user("bob"), "hello");
+    let invite = callee.request("INVITE");
+    assert_eq!(invite.body(), "hello");
+    callee.answer(&invite, "180 Ringing", Some("bob1"));
+    caller.status("INVITE", 180);
+    let calls = wait_for(alice, &["calls"], |reply| !list(reply, "calls").is_empty());
+    let call = &list(&calls, "calls")[0];
+    assert_eq!((&call["call_id"], &call["state"]), (&call_id.as_str().into(), &"ringing".into()));
+    assert_eq!(call["peers"][0], bob.node_id.as_str());
+    callee.answer(&invite, "200 OK", Some("bob1"));
+    let answered = caller.status("INVITE", 200);
+    let number = answered.one("CSeq").split(' ').next().unwrap().parse().unwrap();
+    let dialog = answered.as_caller();
+    caller.within(&dialog, "ACK", Some(number));
+    callee.request("ACK");
+    let calls = wait_for(bob, &["calls"], |it| list(it, "calls")[0]["state"] == "answered");
+    assert_eq!(list(&calls, "calls")[0]["peers"][0], alice.node_id.as_str());
+    let page = stdout(&bob.ask("sip", &["calls"]));
+    assert!(page.contains(&call_id) && page.contains("answered"), "{page}");
+    callee.within(&invite.as_callee("bob1"), "BYE", None);
+    let bye = caller.request("BYE");
+    caller.answer(&bye, "200 OK", None);
+    callee.status("BYE", 200);
+    for peer in [alice, bob] {
+        wait_for(peer, &["calls"], |reply| list(reply, "calls").is_empty());
+        let trace = peer.json("sip", &["trace", &call_id]);
+        let lines: Vec<_> = list(&trace, "messages").iter().map(first_line).collect();
+        for wanted in ["INVITE ", "SIP/2.0 180", "SIP/2.0 200", "ACK ", "BYE "] {
+            assert!(lines.iter().any(|line| line.starts_with(wanted)), "{wanted}: {lines:?}");
+        }
+    }
+    let page = stdout(&alice.ask("sip", &["trace", &call_id]));
+    assert!(page.contains(&format!("to peer {}", bob.node_id)), "{page}");
+    assert!(page.contains("from phone 127.0.0.1:"), "{page}");
+    let short = stdout(&alice.ask("sip", &["trace", "--short"]));
+    assert!(
+        short.lines().all(|line| line.contains(" phone ") || line.contains(" peer ")),
+        "{short}"
+    );
+    assert_one_line(&alice.ask("sip", &["trace", "nothing"]), &["no message of the call nothing"]);
+}
+
+fn first_line(message: &serde_json::Value) -> String {
+    message["message"].as_str().unwrap().lines().next().unwrap_or_default().to_owned()
+}
+
+// R7904-4.1-05
+#[test]
+fn a_user_who_is_not_registered_is_not_found() {
+    let (_overlay, peers) = peers(&["alice"]);
+    let caller = registered(&peers[0], "alice");
+    caller.invite(&user("nobody"), "");
+    let answer = caller.final_answer("INVITE");
+    assert_eq!(answer.status(), 404, "{}", answer.text);
+    caller.invite("someone@elsewhere.example", "");
+    let answer = caller.expect("an answer for the other domain", |it| {
+        it.status() >= 200 && it.one("To").contains("elsewhere")
+    });
+    assert_eq!(answer.status(), 404, "{}", answer.text);
+    assert!(answer.first_line().contains("--sip-route"), "{}", answer.first_line());
+}
