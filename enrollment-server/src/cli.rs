@@ -6,6 +6,7 @@ mod password;
 mod print;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::document::Document;
+use crate::document::{Document, check_user};
 use crate::init::URL_GIVEN;
 use crate::{
     Accounts, Home, InitOptions, PasswordCost, PublishOptions, Server, init, publish, revoke, set,
@@ -95,8 +96,7 @@ async fn user(home: &Home, command: UserCommand) -> Result<()> {
     let accounts = Accounts::open(home, PasswordCost::Standard).await?;
     let done = match command {
         UserCommand::Add { user, password_file } => {
-            let password = password::new(password_file.as_deref())?;
-            accounts.add(&user, &password).await
+            add_user(home, &accounts, &user, password_file.as_deref()).await
         }
         UserCommand::Passwd { user, password_file } => {
             let password = password::new(password_file.as_deref())?;
@@ -108,6 +108,11 @@ async fn user(home: &Home, command: UserCommand) -> Result<()> {
     };
     accounts.close().await;
     done
+}
+
+async fn add_user(home: &Home, accounts: &Accounts, user: &str, file: Option<&Path>) -> Result<()> {
+    check_user(home, user)?; // before the password is asked for
+    accounts.add(user, &password::new(file)?).await
 }
 
 async fn cert(home: &Home, command: CertCommand) -> Result<()> {

@@ -59,6 +59,11 @@ impl Document {
     }
 }
 
+/// Refuses a user name that the overlay would not take (RFC 7904 section 3.4), by the document as it is.
+pub(crate) fn check_user(home: &Home, user: &str) -> Result<()> {
+    Ok(Document::load(home)?.configuration().check_user(user)?)
+}
+
 /// What became of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {

@@ -14,11 +14,14 @@ use crate::accounts::{Accounts, Login};
 use crate::authority::Authority;
 use crate::certificates::{self, Issue};
 use crate::devices::{self, NodeIdLimits, NodeIdRefusal};
+use crate::home::Home;
 use crate::limits::Attempts;
-use crate::{clock, request};
+use crate::{clock, document, request};
 
 /// What decides about enrollment requests.
 pub(crate) struct Enrollment {
+    /// Its configuration says whose names are taken.
+    pub(crate) home: Home,
     pub(crate) accounts: Accounts,
     pub(crate) authority: Authority,
     pub(crate) attempts: Attempts,
@@ -77,6 +80,11 @@ impl Enrollment {
                 return Ok(Answer::Refused(refusal.failure()));
             }
         };
+        // the account may be older than the rule (RFC 7904 section 3.4)
+        if let Err(refusal) = document::check_user(&self.home, user) {
+            warn!("certificate request refused: {refusal:#}");
+            return Ok(Answer::Refused(EnrollmentFailure::UsernameNotAvailable));
+        }
         let device = form.device.as_deref().unwrap_or_default();
         let (count, length) = (form.nodeids, self.node_id_length);
         let mut transaction = self.accounts.begin().await?;

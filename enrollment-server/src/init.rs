@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail};
-use reload_config::{ConfigurationBuilder, OverlayDocument, is_overlay_name};
+use reload_config::{
+    ConfigurationBuilder, DomainRestriction, KindBlock, KindDefinition, OverlayDocument,
+    is_overlay_name,
+};
 use reload_enroll::ENROLL_PATH;
 use reload_identity::{Algorithm, Issuer, KeyPair, Validity, certificates_to_pem, random_node_id};
-use reload_wire::{NodeId, UnixTime};
+use reload_wire::{KindId, NodeId, UnixTime};
 
 use crate::authority::lifetime;
 use crate::home::{
@@ -36,6 +39,8 @@ pub struct InitOptions {
     pub hosts: Vec<String>,
     /// An unsigned overlay document to take every other element from.
     pub from: Option<Vec<u8>>,
+    /// Whose AORs are taken (RFC 7904 section 3.4); as the document given has it, or all, if none is said.
+    pub domains: Option<DomainRestriction>,
     /// Whether links are formed with ICE, so that nodes behind NATs can take part (section 6.5.1).
     pub ice: bool,
     /// How long authority, HTTPS certificate and signer are valid, in days.
@@ -54,6 +59,7 @@ impl InitOptions {
             bootstrap: Vec::new(),
             hosts: Vec::new(),
             from: None,
+            domains: None,
             ice: false,
             days: 3650,
             password_cost: PasswordCost::Standard,
@@ -95,12 +101,26 @@ fn settings(options: &InitOptions) -> Result<ConfigurationBuilder> {
         settings.no_ice = false;
         settings.turn_density = TURN_DENSITY;
     }
+    if let Some(domains) = &options.domains {
+        restrict(&mut settings, domains)?;
+    }
     document::add(&mut settings.bootstrap_nodes, &options.bootstrap);
     if let Some(url) = &options.url {
         settings.enrollment_servers = vec![url::checked(url)?];
     }
     settings.sequence = 1;
     Ok(settings)
+}
+
+/// Lets SIP-REGISTRATION take these AORs only.
+fn restrict(settings: &mut ConfigurationBuilder, domains: &DomainRestriction) -> Result<()> {
+    let is_sip = |kind: &&mut KindBlock| kind.definition.id == KindId::SIP_REGISTRATION;
+    let Some(kind) = settings.kinds.iter_mut().find(is_sip) else {
+        bail!("the document given has no Kind SIP-REGISTRATION whose domains could be said");
+    };
+    let domain_restriction = Some(domains.clone());
+    *kind = KindBlock::new(KindDefinition { domain_restriction, ..kind.definition.clone() });
+    Ok(())
 }
 
 /// The settings of an unsigned document for this overlay.

@@ -96,6 +96,7 @@ impl Server {
         let address = listener.local_addr().context("cannot listen")?;
         document::name_address(home, &accounts, address).await?;
         let enrollment = Enrollment {
+            home: home.clone(),
             accounts,
             authority,
             attempts: Attempts::new(options.attempts),

@@ -48,7 +48,8 @@ impl ConfigurationBuilder {
     /// `name` is `expiration`, the name of an element of section 11.1 that holds a value, or `kind`.
     /// A list takes any number of values, which replace the old ones; none empties it. `kind` takes a
     /// Kind by name or number and then `none`, which removes it, or any of `model=`, `access=`,
-    /// `max-node-multiple=`, `max-count=` and `max-size=`, which change it or make a new one.
+    /// `max-node-multiple=`, `max-count=` and `max-size=`, which change it or make a new one; SIP-REGISTRATION
+    /// also `domains=any`, `domains=own` and any number of `domain-pattern=` (RFC 7904 section 3.4).
     /// `self-signed-permitted` takes a digest or `false`.
     ///
     /// ```

@@ -4,6 +4,7 @@
 use reload_wire::{DataModel, KindId};
 
 use crate::change::{byte, number, refuse};
+use crate::domain::{DomainPattern, DomainRestriction};
 use crate::error::{ConfigError, Problem, shorten};
 use crate::iana::{iana_kind, iana_kind_by_id};
 use crate::kind::{AccessControl, KindBlock, KindDefinition, is_private_kind};
@@ -19,6 +20,13 @@ struct Fields {
     multiple: Option<u8>,
     max_count: Option<u32>,
     max_size: Option<u32>,
+    domains: Option<Domains>,
+}
+
+/// Whose AORs the Kind takes.
+enum Domains {
+    Any,
+    Restricted(DomainRestriction),
 }
 
 /// `values` is the Kind, then `none` or its fields.
@@ -78,11 +86,28 @@ impl Fields {
                 }
                 "max-node-multiple" => fields.multiple = Some(byte("max-node-multiple", value, 1)?),
                 "max-count" => fields.max_count = Some(number("max-count", value, 1, u32::MAX)?),
+                "domains" => fields.domains = Some(domains(value).ok_or_else(|| bad(text))?),
+                "domain-pattern" => fields.add_pattern(value)?,
                 "max-size" => fields.max_size = Some(number("max-size", value, 1, u32::MAX)?),
                 _ => return Err(bad(text)),
             }
         }
         Ok(fields)
+    }
+
+    /// One more pattern of those that are allowed.
+    fn add_pattern(&mut self, text: &str) -> Result<(), ConfigError> {
+        let pattern = DomainPattern::new(text).map_err(|problem| refuse("kind", problem))?;
+        match &mut self.domains {
+            Some(Domains::Restricted(restriction)) if restriction.enable => {
+                restriction.patterns.push(pattern);
+            }
+            _ => {
+                let restriction = DomainRestriction { enable: true, patterns: vec![pattern] };
+                self.domains = Some(Domains::Restricted(restriction));
+            }
+        }
+        Ok(())
     }
 
     fn change(self, mut definition: KindDefinition) -> Result<KindDefinition, ConfigError> {
@@ -93,6 +118,16 @@ impl Fields {
         definition.model = self.model.unwrap_or(definition.model);
         definition.max_count = self.max_count.unwrap_or(definition.max_count);
         definition.max_size = self.max_size.unwrap_or(definition.max_size);
+        match self.domains {
+            Some(_) if definition.id != KindId::SIP_REGISTRATION => {
+                return Err(refuse("kind", Problem::NoDomains(definition.id)));
+            }
+            Some(Domains::Any) => definition.domain_restriction = None,
+            Some(Domains::Restricted(restriction)) => {
+                definition.domain_restriction = Some(restriction);
+            }
+            None => {}
+        }
         let multiple = match definition.access {
             AccessControl::NodeMultiple { max } => self.multiple.or(Some(max)),
             _ => self.multiple,
@@ -112,6 +147,9 @@ impl Fields {
         }
         let model = self.model.ok_or_else(|| missing("model"))?;
         let policy = self.policy.ok_or_else(|| missing("access"))?;
+        if self.domains.is_some() {
+            return Err(refuse("kind", Problem::NoDomains(id)));
+        }
         let access = access(&policy, self.multiple)?;
         Ok(KindDefinition::private(id, model, access, max_count, max_size))
     }
@@ -121,6 +159,14 @@ fn access(policy: &str, multiple: Option<u8>) -> Result<AccessControl, ConfigErr
     match (policy, multiple) {
         ("NODE-MULTIPLE", None) => Err(refuse("kind", Problem::MissingNodeMultiple)),
         (policy, multiple) => Ok(AccessControl::from_name(policy, multiple.unwrap_or(1))),
+    }
+}
+
+fn domains(text: &str) -> Option<Domains> {
+    match text {
+        "any" => Some(Domains::Any),
+        "own" => Some(Domains::Restricted(DomainRestriction::own_domain())),
+        _ => None,
     }
 }
 
@@ -190,6 +236,36 @@ mod tests {
             let error = with(&["TURN-SERVICE", field]).unwrap_err();
             assert!(error.contains("the registry"), "{error}");
         }
+    }
+
+    // R7904-3.4-01, R7904-3.4-03
+    #[test]
+    fn the_domains_of_sip_are_any_its_own_or_those_of_patterns() {
+        let restriction = |fields: &[&str]| {
+            let built = with(&[&["SIP-REGISTRATION"], fields].concat()).unwrap();
+            let built = built.to_configuration().unwrap();
+            built.kind(KindId::SIP_REGISTRATION).unwrap().domain_restriction.clone()
+        };
+        assert_eq!(restriction(&["max-count=9"]), None);
+        assert_eq!(restriction(&["domains=own"]), Some(DomainRestriction::own_domain()));
+        assert_eq!(restriction(&["domains=own", "domains=any"]), None);
+        let two = ["domain-pattern=dht\\.example", "domain-pattern=.*\\.my\\.example"];
+        let both = restriction(&two).unwrap();
+        assert!(both.enable && both.permits("o.example", "a.my.example"));
+        assert!(
+            both.permits("o.example", "dht.example") && !both.permits("o.example", "x.example")
+        );
+    }
+
+    #[test]
+    fn domains_are_for_sip_only_and_patterns_must_be_expressions() {
+        let error = |values: &[&str]| with(values).unwrap_err();
+        assert!(error(&["SIP-REGISTRATION", "domain-pattern=("]).contains("regular expression"));
+        assert!(error(&["SIP-REGISTRATION", "domains=all"]).contains("domains=any|own"));
+        let elsewhere = error(&["TURN-SERVICE", "domains=own"]);
+        assert!(elsewhere.contains("a matter of SIP-REGISTRATION"), "{elsewhere}");
+        let new = [&NEW[..], &["max-node-multiple=4", "domain-pattern=x"]].concat();
+        assert!(error(&new).contains("a matter of SIP-REGISTRATION"));
     }
 
     #[test]

@@ -252,9 +252,12 @@ pub enum Problem {
     Registered(KindId),
     #[error(
         "{text:?}: a Kind and its fields are needed: none, or model=SINGLE|ARRAY|DICTIONARY, \
-         access=POLICY, max-node-multiple=N, max-count=N, max-size=N"
+         access=POLICY, max-node-multiple=N, max-count=N, max-size=N, domains=any|own, \
+         domain-pattern=EXPRESSION"
     )]
     NotKindField { text: String },
+    #[error("domains are a matter of SIP-REGISTRATION, and not of the Kind {0}")]
+    NoDomains(KindId),
     #[error("it is not one {name} element")]
     NotOneElement { name: &'static str },
 }

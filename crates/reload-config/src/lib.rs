@@ -45,6 +45,7 @@ mod read_kind;
 mod scan;
 mod sequence;
 mod syntax;
+mod user;
 mod write;
 
 pub use assemble::{DocumentBuilder, assemble, assemble_unsigned};
@@ -65,6 +66,7 @@ pub use kind::{AccessControl, KindBlock, KindDefinition, is_private_kind, is_res
 pub use name::is_overlay_name;
 pub use options::{Leniency, ReadOptions};
 pub use sequence::{MAX_SEQUENCE, sequence_newer};
+pub use user::UserRefused;
 
 /// The namespace of the base elements (section 11.1).
 pub const NS_BASE: &str = "urn:ietf:params:xml:ns:p2p:config-base";

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
+use reload_config::{DomainPattern, DomainRestriction};
 
 use crate::{InitOptions, NodeIdLimits, ServeOptions};
 
@@ -57,6 +58,13 @@ pub(super) struct InitArguments {
     /// An unsigned overlay document to take kinds, limits and all other elements from.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Take users of the overlay's own domain only (RFC 7904 section 3.4).
+    #[arg(long, conflicts_with = "domain")]
+    own_domain: bool,
+    /// Take users of domains that match this expression only, such as '.*\.example\.org'; may be given
+    /// several times.
+    #[arg(long, value_name = "EXPRESSION")]
+    domain: Vec<String>,
     /// Form links with ICE over UDP, so that nodes behind NATs can take part.
     #[arg(long)]
     ice: bool,
@@ -69,7 +77,13 @@ impl TryFrom<InitArguments> for InitOptions {
     type Error = anyhow::Error;
 
     fn try_from(arguments: InitArguments) -> Result<Self> {
+        let pattern =
+            |text: &String| DomainPattern::new(text).map_err(|it| anyhow!("--domain: {it}"));
+        let patterns = arguments.domain.iter().map(pattern).collect::<Result<Vec<_>>>()?;
+        let enable = !patterns.is_empty();
+        let restricted = enable || arguments.own_domain;
         Ok(Self {
+            domains: restricted.then_some(DomainRestriction { enable, patterns }),
             url: arguments.url,
             bootstrap: arguments.bootstrap,
             hosts: arguments.host,
@@ -188,7 +202,8 @@ pub(super) enum ConfigCommand {
     /// list takes any number of values, which replace the old ones. `expiration` takes a time
     /// (2031-01-01T00:00:00Z) or a span from now on (+90d). `kind` takes a kind by name or number, then
     /// `none`, which removes it with its values, or any of model=, access=, max-node-multiple=,
-    /// max-count=, max-size=.
+    /// max-count=, max-size=; SIP-REGISTRATION also domains=any, domains=own or domain-pattern=EXPRESSION,
+    /// which say whose AORs are taken.
     Set {
         /// The setting.
         name: String,

@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
+use reload_config::{Configuration, DomainPattern};
+use reload_wire::KindId;
 use serde_json::{Value, json};
 
 use crate::document::Document;
@@ -77,6 +79,16 @@ pub(super) fn revocation(revocation: &Revocation) -> Result<()> {
     line(&format!("revoked node-ids={} in sequence {sequence}", node_ids.join(",")))
 }
 
+/// Whose AORs are taken (RFC 7904 section 3.4): any, own, or those of the patterns; none without SIP.
+fn sip_domains(configuration: &Configuration) -> Option<Vec<&str>> {
+    let kind = configuration.kind(KindId::SIP_REGISTRATION)?;
+    Some(match &kind.domain_restriction {
+        None => vec!["any"],
+        Some(restriction) if !restriction.enable => vec!["own"],
+        Some(restriction) => restriction.patterns.iter().map(DomainPattern::as_str).collect(),
+    })
+}
+
 pub(super) fn document(document: &Document, as_json: bool) -> Result<()> {
     let configuration = document.configuration();
     let hex = |ids: &[reload_wire::NodeId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -96,6 +108,7 @@ pub(super) fn document(document: &Document, as_json: bool) -> Result<()> {
         "chord_update_interval": configuration.chord.update_interval,
         "chord_ping_interval": configuration.chord.ping_interval,
         "kinds": kinds,
+        "sip_domains": sip_domains(configuration),
         "bytes": document.size(),
     });
     if as_json {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod client;
+mod domains;
 mod enroll;
 mod hostile;
 mod node_ids;
