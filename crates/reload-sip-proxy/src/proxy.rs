@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::calls::Calls;
 use crate::edge::{Authenticator, ListenError, Listeners, Registrar, TlsIdentity};
+use crate::media::{Media, MediaSettings};
 use crate::overlay::Purpose;
 use crate::pipes::{NoNames, Pool};
 use crate::routing::{Parts, Router};
@@ -33,6 +34,7 @@ pub struct Proxy {
     router: Arc<Router>,
     pipes: Arc<Pool>,
     calls: Arc<Calls>,
+    media: Media,
     trace: Arc<Trace>,
     end: CancellationToken,
 }
@@ -82,6 +84,15 @@ impl Proxy {
             Arc::new(Authenticator::new(overlay.aor(), settings.password.as_deref()));
         let registrar =
             Registrar::new(Arc::clone(&overlay), Arc::clone(&authenticator), settings.wants);
+        let media = Media::new(
+            MediaSettings {
+                mode: settings.media,
+                ports: settings.media_ports.clone(),
+                branches: settings.limits.dialogs,
+                ..MediaSettings::default()
+            },
+            Arc::clone(&overlay),
+        );
         let calls = Arc::new(Calls::new(settings.limits.dialogs));
         let addresses = [Some(listening.udp), listening.tls].into_iter().flatten().collect();
         let router = Router::new(Parts {
@@ -92,6 +103,7 @@ impl Proxy {
             authenticator,
             pipes: Arc::clone(&pipes),
             calls: Arc::clone(&calls),
+            media: media.clone(),
             trace: Arc::clone(&trace),
             listening: addresses,
         });
@@ -102,9 +114,9 @@ impl Proxy {
         tokio::spawn(Arc::clone(&registrar).run(end.clone()));
         tokio::spawn(until(end.clone(), Arc::clone(&router).serve(incoming)));
         tokio::spawn(until(end.clone(), Arc::clone(&router).serve_acks(acks_seen)));
-        tokio::spawn(until(end.clone(), accept(overlay, Arc::clone(&pipes))));
+        tokio::spawn(until(end.clone(), accept(overlay, Arc::clone(&pipes), media.clone())));
         tokio::spawn(until(end.clone(), sweep(Arc::clone(&router))));
-        Ok(Self { listening, registrar, router, pipes, calls, trace, end })
+        Ok(Self { listening, registrar, router, pipes, calls, media, trace, end })
     }
 
     /// Where phones reach it.
@@ -129,7 +141,11 @@ impl Proxy {
     /// The calls that there are, the oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.list()
+        let mut calls = self.calls.list();
+        for call in &mut calls {
+            call.media = self.media.usage(&call.call_id).map(|it| it.to_string());
+        }
+        calls
     }
 
     /// The last messages, of one call or of all.
@@ -162,6 +178,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.end.cancel();
         self.pipes.shutdown();
+        self.media.shutdown();
     }
 }
 
@@ -209,7 +226,7 @@ async fn serve_stack(endpoint: Endpoint) {
 }
 
 /// Takes the connections that other peers open.
-async fn accept(overlay: Arc<dyn Overlay>, pipes: Arc<Pool>) {
+async fn accept(overlay: Arc<dyn Overlay>, pipes: Arc<Pool>, media: Media) {
     while let Some((purpose, pipe)) = overlay.accept().await {
         match purpose {
             Purpose::Sip(scheme) => {
@@ -217,8 +234,7 @@ async fn accept(overlay: Arc<dyn Overlay>, pipes: Arc<Pool>) {
                     tracing::debug!(%error, "a pipe is refused");
                 }
             }
-            // closes it
-            Purpose::Media => drop(pipe),
+            Purpose::Media => media.accepted(pipe),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the operator of a proxy may choose, and the bounds of everything it keeps.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use reload_usages::sip::Scheme;
@@ -19,6 +20,8 @@ pub struct Settings {
     pub route: Option<SocketAddr>,
     /// How the media of calls goes.
     pub media: MediaMode,
+    /// The ports for media that face the phones; any free ones without it.
+    pub media_ports: Option<RangeInclusive<u16>>,
     /// The scheme that other peers are to use, if only one (RFC 7904 section 5.1).
     pub wants: Option<Scheme>,
     /// The file that keeps the phones over a restart, if they are to be kept.
@@ -37,6 +40,7 @@ impl Settings {
             password: None,
             route: None,
             media: MediaMode::Auto,
+            media_ports: None,
             wants: None,
             phones: None,
             limits: Limits::default(),

@@ -9,7 +9,7 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
 
-use super::bodies::Direction;
+use super::bodies::Course;
 use super::checks;
 use super::hop::Hop;
 use super::router::Router;
@@ -44,8 +44,8 @@ impl Router {
         let Ok(way) = self.way_inside(&ack.uri, &found).await else { return };
         let branch = self.branches.make(&ack);
         let mut request = self.forward(&ack, &from, &way, &branch);
-        let direction = Direction { from: &from, to: &way.hop, is_answer: false };
-        if self.carry_request(&mut request, direction).await.is_err() {
+        let course = Course { from: &from, to: &way.hop, is_from_caller: found.is_forth };
+        if self.carry_request(&mut request, course).is_err() {
             return;
         }
         let destination = way.hop.destination();

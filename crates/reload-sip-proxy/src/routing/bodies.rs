@@ -1,38 +1,98 @@
 //! Session descriptions on their way between phones and peers: handed to the media side, which may change
-//! where the media goes.
+//! where the media goes. Those inside of other bodies are left alone.
 
-use rsipstack::sip::{Request, Response, StatusCode};
+use rsipstack::sip::{Headers, Request, Response, StatusCode};
 
-use super::hop::Hop;
+use super::header::{call_id, has_sdp, status};
+use super::hop::{Hop, PhoneHop};
 use super::router::Router;
+use crate::media::{Leg, Role};
+use crate::pipes::SipPipe;
 
-/// Which way a message goes.
+/// Between whom a message goes.
 #[derive(Clone, Copy)]
-pub(super) struct Direction<'a> {
+pub(super) struct Course<'a> {
+    /// Who has sent it.
     pub(super) from: &'a Hop,
+    /// Who gets it.
     pub(super) to: &'a Hop,
-    /// Whether it is an answer: then `from` is where the request went.
-    pub(super) is_answer: bool,
+    /// Whether it has been sent by who has begun the call, or is an answer to such a request's other end:
+    /// whether `from` is the side that called.
+    pub(super) is_from_caller: bool,
 }
 
 impl Router {
     /// The body of a request that is about to be sent on.
-    pub(super) async fn carry_request(
+    pub(super) fn carry_request(
         &self,
         request: &mut Request,
-        direction: Direction<'_>,
+        course: Course<'_>,
     ) -> Result<(), StatusCode> {
-        let _ = (request, direction.from, direction.to, direction.is_answer);
-        Ok(())
+        let call_id = call_id(request);
+        self.carry(&request.headers, &mut request.body, call_id, course)
     }
 
     /// The body of an answer that is about to be sent on.
-    pub(super) async fn carry_response(
+    pub(super) fn carry_response(
         &self,
         response: &mut Response,
-        direction: Direction<'_>,
+        course: Course<'_>,
     ) -> Result<(), StatusCode> {
-        let _ = (response, direction.from, direction.to, direction.is_answer);
+        let call_id = call_id(response);
+        self.carry(&response.headers, &mut response.body, call_id, course)
+    }
+
+    fn carry(
+        &self,
+        headers: &Headers,
+        body: &mut Vec<u8>,
+        call_id: String,
+        course: Course<'_>,
+    ) -> Result<(), StatusCode> {
+        if body.is_empty() || !has_sdp(headers) {
+            return Ok(());
+        }
+        let changed = match (course.from, course.to) {
+            (Hop::Phone(phone), Hop::Peer(pipe)) => {
+                let role = if course.is_from_caller { Role::Caller } else { Role::Callee };
+                leg(call_id, phone, pipe, role).map(|leg| self.media.outward(&leg, body))
+            }
+            (Hop::Peer(pipe), Hop::Phone(phone)) => {
+                let role = if course.is_from_caller { Role::Callee } else { Role::Caller };
+                leg(call_id, phone, pipe, role).map(|leg| self.media.inward(&leg, body))
+            }
+            _ => None,
+        };
+        match changed {
+            Some(Ok(sdp)) => *body = sdp,
+            Some(Err(error)) => return Err(status(error.status(), error.to_string())),
+            None => {}
+        }
         Ok(())
     }
+
+    /// One way of a call has led nowhere.
+    pub(super) fn release_branch(&self, call_id: String, course: Course<'_>) {
+        let leg = match (course.from, course.to) {
+            (Hop::Phone(phone), Hop::Peer(pipe)) => leg(call_id, phone, pipe, Role::Caller),
+            (Hop::Peer(pipe), Hop::Phone(phone)) => leg(call_id, phone, pipe, Role::Callee),
+            _ => None,
+        };
+        if let Some(leg) = leg {
+            self.media.release_branch(&leg);
+        }
+    }
+}
+
+fn leg(call_id: String, phone: &PhoneHop, pipe: &SipPipe, role: Role) -> Option<Leg> {
+    let address = phone.destination.get_socketaddr().ok()?;
+    Some(Leg {
+        call_id,
+        peer: pipe.peer().node,
+        path: pipe.path(),
+        role,
+        line: phone.line.clone().unwrap_or_else(|| address.to_string()),
+        phone: address,
+        local_ip: phone.local.ip(),
+    })
 }

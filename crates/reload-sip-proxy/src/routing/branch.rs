@@ -12,7 +12,7 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent, Transac
 use rsipstack::transport::SipConnection;
 use tokio::sync::mpsc;
 
-use super::bodies::Direction;
+use super::bodies::Course;
 use super::forward::Way;
 use super::header::status;
 use super::hop::Hop;
@@ -36,6 +36,8 @@ pub(super) struct Branch {
     pub(super) number: usize,
     pub(super) request: Arc<Request>,
     pub(super) from: Hop,
+    /// Whether the request comes from the side that has begun the call.
+    pub(super) is_from_caller: bool,
     pub(super) cancelled: CancellationToken,
     pub(super) events: mpsc::Sender<Event>,
 }
@@ -55,18 +57,18 @@ impl Branch {
 
     /// Sends the request this way, and tells what comes of it.
     pub(super) async fn send(self, way: Way) {
-        match self.transaction(&way).await {
+        match self.transaction(&way) {
             Ok(transaction) => self.drive(transaction, way.hop).await,
             Err(status) => self.give_up(status).await,
         }
     }
 
-    async fn transaction(&self, way: &Way) -> Result<Transaction, StatusCode> {
+    fn transaction(&self, way: &Way) -> Result<Transaction, StatusCode> {
         let (router, from) = (&self.router, &self.from);
         let branch = router.branches.make(&self.request);
         let mut request = router.forward(&self.request, from, way, &branch);
-        let direction = Direction { from, to: &way.hop, is_answer: false };
-        router.carry_request(&mut request, direction).await?;
+        let course = Course { from, to: &way.hop, is_from_caller: self.is_from_caller };
+        router.carry_request(&mut request, course)?;
         let key = TransactionKey::from_request(&request, TransactionRole::Client)
             .map_err(|error| status(400, error.to_string()))?;
         let connection = Some(way.hop.connection());

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::best::best;
-use super::bodies::Direction;
+use super::bodies::Course;
 use super::branch::{Branch, Event};
 use super::forward::Way;
 use super::header::{begins_dialog, call_id, is_final, is_success, to_tag};
@@ -139,6 +139,7 @@ impl Fork {
             number: self.branches.len() - 1,
             request: Arc::clone(&self.request),
             from: self.from.clone(),
+            is_from_caller: self.is_from_caller(),
             cancelled,
             events: self.events.clone(),
         }
@@ -181,18 +182,19 @@ impl Fork {
         if !is_final(&response) {
             self.branches[number].rings_until = Instant::now() + TIMER_C;
             if response.status_code.code() != 100 && !self.server.is_answered() {
-                self.pass(number, response).await;
+                self.pass(number, response);
             }
             return;
         }
         self.branches[number].last = Some(response.clone());
+        self.release(number, &response);
         match response.status_code.code() / 100 {
             2 => {
                 if let Some(found) = &self.dialog {
                     let code = response.status_code.code();
                     self.router.end_request(&self.request, Some(found), code);
                 }
-                self.pass(number, response).await;
+                self.pass(number, response);
                 self.stop();
             }
             3 if self.from.is_phone() && self.is_new() && !self.is_stopped => {
@@ -201,7 +203,7 @@ impl Fork {
             6 => self.stop(),
             _ => {}
         }
-        self.conclude().await;
+        self.conclude();
     }
 
     /// What an answer says about the dialog and the call.
@@ -223,17 +225,30 @@ impl Fork {
         }
     }
 
+    /// Nobody speaks on a way that has led nowhere.
+    fn release(&self, number: usize, response: &Response) {
+        if let Some(hop) = &self.branches[number].hop
+            && self.is_new()
+            && self.request.method == Method::Invite
+            && !is_success(response)
+        {
+            let course = Course { from: &self.from, to: hop, is_from_caller: true };
+            self.router.release_branch(call_id(&*self.request), course);
+        }
+    }
+
     /// Hands an answer on.
-    async fn pass(&mut self, number: usize, response: Response) {
-        let response = self.prepare(number, response).await;
+    fn pass(&mut self, number: usize, response: Response) {
+        let response = self.prepare(number, response);
         self.server.respond(response);
     }
 
-    async fn prepare(&self, number: usize, response: Response) -> Response {
+    fn prepare(&self, number: usize, response: Response) -> Response {
         let Some(hop) = &self.branches[number].hop else { return response };
         let mut response = self.router.answer(&self.request, &self.from, hop, response);
-        let direction = Direction { from: hop, to: &self.from, is_answer: true };
-        if let Err(status) = self.router.carry_response(&mut response, direction).await {
+        let is_from_caller = !self.is_from_caller();
+        let course = Course { from: hop, to: &self.from, is_from_caller };
+        if let Err(status) = self.router.carry_response(&mut response, course) {
             response.status_code = status;
             response.body.clear();
         }
@@ -242,7 +257,7 @@ impl Fork {
 
     /// A 2xx that comes again, or another one: it goes through as long as somebody may want it.
     async fn on_repeated(&mut self, number: usize, response: Response) {
-        let response = self.prepare(number, response).await;
+        let response = self.prepare(number, response);
         if self.server.over.is_cancelled() {
             let connection = &self.server.connection;
             connection.send(response.into(), Some(&self.from.destination())).await.ok();
@@ -276,24 +291,29 @@ impl Fork {
     }
 
     /// The best answer, when all have come.
-    async fn conclude(&mut self) {
+    fn conclude(&mut self) {
         if self.server.is_answered() || self.branches.iter().any(|branch| branch.last.is_none()) {
             return;
         }
         let numbered = self.branches.iter().enumerate();
         let answers = numbered.filter_map(|(number, branch)| Some((number, branch.last.clone()?)));
         let Some((number, response)) = best(answers.collect()) else { return };
-        self.pass_last(number, response).await;
+        self.pass_last(number, response);
     }
 
-    async fn pass_last(&mut self, number: usize, response: Response) {
+    fn pass_last(&mut self, number: usize, response: Response) {
         let code = response.status_code.code();
         self.router.end_request(&self.request, self.dialog.as_ref(), code);
         if self.branches[number].hop.is_some() {
-            self.pass(number, response).await;
+            self.pass(number, response);
         } else {
             self.server.reply(response.status_code, Vec::new());
         }
+    }
+
+    /// Whether the request comes from the side that has begun the dialog.
+    fn is_from_caller(&self) -> bool {
+        self.dialog.as_ref().is_none_or(|found| found.is_forth)
     }
 
     fn is_new(&self) -> bool {
@@ -353,17 +373,24 @@ impl Router {
         match dialog {
             Some(found) => {
                 if self.dialogs().finished(now, request, &found.tag, code) {
-                    self.calls.end(&call_id(request));
+                    self.end_call(&call_id(request));
                 }
             }
             None if begins_dialog(request.method) => {
                 self.dialogs().refused(request);
                 if request.method == Method::Invite {
-                    self.calls.end(&call_id(request));
+                    self.end_call(&call_id(request));
                 }
             }
             None => {}
         }
+    }
+}
+
+impl Router {
+    fn end_call(&self, call_id: &str) {
+        self.calls.end(call_id);
+        self.media.release(call_id);
     }
 }
 

@@ -3,7 +3,7 @@
 //! further than is needed.
 
 use rsipstack::sip::{
-    Header, Headers, HeadersExt, Method, Request, Response, StatusCode, StatusCodeKind, Uri,
+    Header, Headers, HeadersExt, Method, Response, StatusCode, StatusCodeKind, Uri,
 };
 
 /// The tag of From; empty if there is none.
@@ -94,9 +94,4 @@ pub(super) fn has_sdp(headers: &Headers) -> bool {
         }
         _ => false,
     })
-}
-
-/// The request that a Request-URI is of, in one line for the log.
-pub(super) fn line(request: &Request) -> String {
-    format!("{} {}", request.method, request.uri)
 }

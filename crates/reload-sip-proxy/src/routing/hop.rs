@@ -113,7 +113,12 @@ pub(crate) enum Side {
     /// A phone of the user.
     Phone(PhoneHop),
     /// Another peer. The pipe to it is held open as long as the dialog lives.
-    Peer { node: NodeId, scheme: Scheme, hold: Arc<Hold> },
+    Peer {
+        node: NodeId,
+        scheme: Scheme,
+        #[expect(dead_code, reason = "what it does is to live")]
+        hold: Arc<Hold>,
+    },
     /// The ordinary SIP world.
     Outside,
 }
@@ -126,13 +131,6 @@ impl Side {
             (Self::Peer { node, .. }, Hop::Peer(pipe)) => *node == pipe.peer().node,
             (Self::Outside, Hop::Outside(_)) => true,
             _ => false,
-        }
-    }
-
-    pub(super) fn node(&self) -> Option<NodeId> {
-        match self {
-            Self::Peer { node, .. } => Some(*node),
-            Self::Phone(_) | Self::Outside => None,
         }
     }
 }

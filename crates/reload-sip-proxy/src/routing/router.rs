@@ -17,6 +17,7 @@ use super::route::Own;
 use super::via::Branches;
 use crate::calls::Calls;
 use crate::edge::{Authenticator, Binding, Registrar};
+use crate::media::Media;
 use crate::pipes::Pool;
 use crate::trace::Trace;
 use crate::{Overlay, Settings};
@@ -30,6 +31,7 @@ pub(crate) struct Router {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) pipes: Arc<Pool>,
     pub(super) calls: Arc<Calls>,
+    pub(super) media: Media,
     pub(super) trace: Arc<Trace>,
     pub(super) branches: Branches,
     pub(super) own: Own,
@@ -52,6 +54,7 @@ pub(crate) struct Parts {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) pipes: Arc<Pool>,
     pub(crate) calls: Arc<Calls>,
+    pub(crate) media: Media,
     pub(crate) trace: Arc<Trace>,
     pub(crate) listening: Vec<SocketAddr>,
 }
@@ -75,6 +78,7 @@ impl Router {
             authenticator: parts.authenticator,
             pipes: parts.pipes,
             calls: parts.calls,
+            media: parts.media,
             trace: parts.trace,
         })
     }

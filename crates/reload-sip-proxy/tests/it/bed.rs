@@ -8,12 +8,12 @@ use crate::overlay::{DOMAIN, Net};
 use crate::phone::Phone;
 
 /// A proxy for a user.
-pub async fn proxy(net: &Arc<Net>, user: &str, number: u8) -> Proxy {
+pub(crate) async fn proxy(net: &Arc<Net>, user: &str, number: u8) -> Proxy {
     proxy_with(net, user, number, |_| {}).await
 }
 
 /// A proxy with other settings.
-pub async fn proxy_with(
+pub(crate) async fn proxy_with(
     net: &Arc<Net>,
     user: &str,
     number: u8,
@@ -27,21 +27,21 @@ pub async fn proxy_with(
 }
 
 /// A phone of the user of a proxy, registered.
-pub async fn phone(proxy: &Proxy, user: &str) -> Phone {
+pub(crate) async fn phone(proxy: &Proxy, user: &str) -> Phone {
     let phone = stranger(proxy, user).await;
     phone.register().await;
     phone
 }
 
 /// A phone that has not registered.
-pub async fn stranger(proxy: &Proxy, user: &str) -> Phone {
+pub(crate) async fn stranger(proxy: &Proxy, user: &str) -> Phone {
     Phone::new(&aor(user), proxy.listening().udp).await
 }
 
-pub fn aor(user: &str) -> String {
+pub(crate) fn aor(user: &str) -> String {
     format!("{user}@{DOMAIN}")
 }
 
-pub fn uri(user: &str) -> String {
+pub(crate) fn uri(user: &str) -> String {
     format!("sip:{user}@{DOMAIN}")
 }

@@ -12,20 +12,20 @@ use reload_wire::{Destination, Dialect, NodeId};
 use tokio::sync::{mpsc, watch};
 
 /// The domain of all users.
-pub const DOMAIN: &str = "dht.example";
+pub(crate) const DOMAIN: &str = "dht.example";
 
 type Incoming = mpsc::UnboundedSender<(Purpose, Box<dyn Pipe>)>;
 
 /// What all nodes share.
 #[derive(Default)]
-pub struct Net {
+pub(crate) struct Net {
     nodes: Mutex<BTreeMap<NodeId, Node>>,
     registered: Mutex<BTreeMap<Aor, BTreeSet<NodeId>>>,
     forwards: Mutex<BTreeMap<Aor, Vec<String>>>,
     /// Connections that were made.
-    pub connects: AtomicUsize,
+    pub(crate) connects: AtomicUsize,
     /// What went through pipes.
-    pub seen: Mutex<Vec<String>>,
+    pub(crate) seen: Mutex<Vec<String>>,
 }
 
 struct Node {
@@ -35,12 +35,12 @@ struct Node {
 }
 
 impl Net {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
     /// A node of a user.
-    pub fn node(self: &Arc<Self>, user: &str, number: u8) -> Arc<TestOverlay> {
+    pub(crate) fn node(self: &Arc<Self>, user: &str, number: u8) -> Arc<TestOverlay> {
         let id = NodeId::new(&[number; 16]).unwrap();
         let aor = Aor::parse(&format!("{user}@{DOMAIN}")).unwrap();
         let (incoming, accepted) = mpsc::unbounded_channel();
@@ -55,13 +55,13 @@ impl Net {
     }
 
     /// Calls to this user go to another one too.
-    pub fn forward(&self, user: &str, to: &str) {
+    pub(crate) fn forward(&self, user: &str, to: &str) {
         let aor = Aor::parse(&format!("{user}@{DOMAIN}")).unwrap();
         self.forwards.lock().unwrap().entry(aor).or_default().push(to.to_owned());
     }
 
     /// The machine of a node loses its power.
-    pub fn kill(&self, number: u8) {
+    pub(crate) fn kill(&self, number: u8) {
         let id = NodeId::new(&[number; 16]).unwrap();
         if let Some(node) = self.nodes.lock().unwrap().remove(&id) {
             node.alive.send(false).ok();
@@ -70,7 +70,7 @@ impl Net {
 }
 
 /// One node.
-pub struct TestOverlay {
+pub(crate) struct TestOverlay {
     net: Arc<Net>,
     id: NodeId,
     aor: Aor,
@@ -107,7 +107,7 @@ impl TestOverlay {
     }
 
     /// A pipe to a node, as somebody who claims nothing.
-    pub fn pipe_to(&self, node: NodeId, purpose: Purpose) -> Result<TestPipe, OverlayError> {
+    pub(crate) fn pipe_to(&self, node: NodeId, purpose: Purpose) -> Result<TestPipe, OverlayError> {
         let nodes = self.net.nodes.lock().unwrap();
         let gone = || OverlayError::NotReached("no such node".to_owned());
         let far = nodes.get(&node).ok_or_else(gone)?;
@@ -191,7 +191,7 @@ impl Overlay for TestOverlay {
 }
 
 /// One end of a pipe.
-pub struct TestPipe {
+pub(crate) struct TestPipe {
     net: Arc<Net>,
     peer: Arc<Peer>,
     tx: mpsc::UnboundedSender<Bytes>,

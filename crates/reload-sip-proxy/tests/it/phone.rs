@@ -13,20 +13,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 static LAST: AtomicUsize = AtomicUsize::new(0);
 
 /// A number that nothing else has.
-pub fn unique() -> usize {
+pub(crate) fn unique() -> usize {
     LAST.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A SIP message.
 #[derive(Clone, Debug)]
-pub struct Message {
-    pub line: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+pub(crate) struct Message {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Message {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").expect("a message has an empty line");
         let mut lines = head.split("\r\n");
         let line = lines.next().unwrap().to_owned();
@@ -37,40 +37,40 @@ impl Message {
         Self { line, headers: headers.collect(), body: body.to_owned() }
     }
 
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         let name = name.to_ascii_lowercase();
         let fields = self.headers.iter().filter(|(known, _)| *known == name);
         fields.map(|(_, value)| value.as_str()).collect()
     }
 
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         let all = self.all(name);
         all.first().unwrap_or_else(|| panic!("no {name} in {self:?}"))
     }
 
-    pub fn code(&self) -> u16 {
+    pub(crate) fn code(&self) -> u16 {
         let code = self.line.strip_prefix("SIP/2.0 ").unwrap_or_else(|| panic!("{self:?}"));
         code[..3].parse().unwrap()
     }
 
-    pub fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         &self.line["SIP/2.0 200 ".len()..]
     }
 
-    pub fn method(&self) -> &str {
+    pub(crate) fn method(&self) -> &str {
         self.line.split(' ').next().unwrap()
     }
 
-    pub fn uri(&self) -> &str {
+    pub(crate) fn uri(&self) -> &str {
         self.line.split(' ').nth(1).unwrap()
     }
 
-    pub fn is_request(&self) -> bool {
+    pub(crate) fn is_request(&self) -> bool {
         !self.line.starts_with("SIP/2.0 ")
     }
 
     /// The URI in an address.
-    pub fn address(&self, name: &str) -> &str {
+    pub(crate) fn address(&self, name: &str) -> &str {
         let value = self.get(name);
         let start = value.find('<').map_or(0, |at| at + 1);
         let end = value.find('>').unwrap_or(value.len());
@@ -79,17 +79,17 @@ impl Message {
 }
 
 /// A phone.
-pub struct Phone {
-    pub socket: UdpSocket,
-    pub proxy: SocketAddr,
-    pub aor: String,
-    pub tag: String,
+pub(crate) struct Phone {
+    pub(crate) socket: UdpSocket,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) aor: String,
+    pub(crate) tag: String,
     /// Answers that came while something else was waited for.
     seen: tokio::sync::Mutex<Vec<Message>>,
 }
 
 impl Phone {
-    pub async fn new(aor: &str, proxy: SocketAddr) -> Self {
+    pub(crate) async fn new(aor: &str, proxy: SocketAddr) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         Self {
             socket,
@@ -100,20 +100,20 @@ impl Phone {
         }
     }
 
-    pub fn at(&self) -> SocketAddr {
+    pub(crate) fn at(&self) -> SocketAddr {
         self.socket.local_addr().unwrap()
     }
 
-    pub fn contact(&self) -> String {
+    pub(crate) fn contact(&self) -> String {
         format!("sip:phone@{}", self.at())
     }
 
-    pub async fn send(&self, text: &str) {
+    pub(crate) async fn send(&self, text: &str) {
         self.socket.send_to(text.as_bytes(), self.proxy).await.unwrap();
     }
 
     /// The next message.
-    pub async fn recv(&self) -> Message {
+    pub(crate) async fn recv(&self) -> Message {
         let mut buffer = vec![0; 65_535];
         let received = tokio::time::timeout(PATIENCE, self.socket.recv_from(&mut buffer));
         let (length, _) = received.await.expect("nothing came").unwrap();
@@ -121,7 +121,7 @@ impl Phone {
     }
 
     /// The next message that fits; repetitions of others are passed over.
-    pub async fn until(&self, fits: impl Fn(&Message) -> bool) -> Message {
+    pub(crate) async fn until(&self, fits: impl Fn(&Message) -> bool) -> Message {
         let mut seen = self.seen.lock().await;
         if let Some(at) = seen.iter().position(&fits) {
             return seen.remove(at);
@@ -136,22 +136,22 @@ impl Phone {
     }
 
     /// The next request with this method.
-    pub async fn request(&self, method: &str) -> Message {
+    pub(crate) async fn request(&self, method: &str) -> Message {
         self.until(|it| it.is_request() && it.method() == method).await
     }
 
     /// The next answer with this code.
-    pub async fn answer(&self, code: u16) -> Message {
+    pub(crate) async fn answer(&self, code: u16) -> Message {
         self.until(|it| !it.is_request() && it.code() == code).await
     }
 
     /// The next last answer.
-    pub async fn last_answer(&self) -> Message {
+    pub(crate) async fn last_answer(&self) -> Message {
         self.until(|it| !it.is_request() && it.code() >= 200).await
     }
 
     /// Nothing that fits comes within a while of quiet.
-    pub async fn quiet(&self, fits: impl Fn(&Message) -> bool, wait: Duration) {
+    pub(crate) async fn quiet(&self, fits: impl Fn(&Message) -> bool, wait: Duration) {
         let end = tokio::time::Instant::now() + wait;
         let mut buffer = vec![0; 65_535];
         loop {
@@ -164,12 +164,12 @@ impl Phone {
     }
 
     /// A request outside of dialogs.
-    pub fn outside(&self, method: &str, to: &str, call: &str, more: &str, body: &str) -> String {
+    pub(crate) fn outside(&self, method: &str, to: &str, call: &str, more: &str, body: &str) -> String {
         self.text(method, to, call, 1, &format!("<{to}>"), more, body)
     }
 
     #[allow(clippy::too_many_arguments)]
-    pub fn text(
+    pub(crate) fn text(
         &self,
         method: &str,
         uri: &str,
@@ -199,7 +199,7 @@ impl Phone {
     }
 
     /// Registers it.
-    pub async fn register(&self) {
+    pub(crate) async fn register(&self) {
         let registrar = format!("sip:{}", self.aor.split('@').nth(1).unwrap());
         let call = format!("register{}", unique());
         let to = format!("<sip:{}>", self.aor);
@@ -210,7 +210,7 @@ impl Phone {
     }
 
     /// Calls somebody; gives the INVITE.
-    pub async fn invite(&self, to: &str) -> Message {
+    pub(crate) async fn invite(&self, to: &str) -> Message {
         let call = format!("call{}", unique());
         let text = self.outside("INVITE", to, &call, "Content-Type: text/plain\r\n", "hello");
         self.send(&text).await;
@@ -218,7 +218,7 @@ impl Phone {
     }
 
     /// Answers a request.
-    pub async fn respond(
+    pub(crate) async fn respond(
         &self,
         request: &Message,
         status: &str,
@@ -230,7 +230,7 @@ impl Phone {
         Message::parse(&text)
     }
 
-    pub fn response(
+    pub(crate) fn response(
         &self,
         request: &Message,
         status: &str,
@@ -254,13 +254,13 @@ impl Phone {
     }
 
     /// The ACK of a 2xx to our INVITE.
-    pub async fn ack(&self, invite: &Message, answer: &Message) {
+    pub(crate) async fn ack(&self, invite: &Message, answer: &Message) {
         let text = self.inside("ACK", invite, answer, sequence(invite), "", "");
         self.send(&text).await;
     }
 
     /// A request in the dialog that an answer to our INVITE has made.
-    pub fn inside(
+    pub(crate) fn inside(
         &self,
         method: &str,
         invite: &Message,
@@ -278,7 +278,7 @@ impl Phone {
     }
 
     /// A request in the dialog of an INVITE that we have answered.
-    pub fn back(
+    pub(crate) fn back(
         &self,
         method: &str,
         invite: &Message,
@@ -305,12 +305,12 @@ impl Phone {
     }
 }
 
-pub fn sequence(message: &Message) -> u32 {
+pub(crate) fn sequence(message: &Message) -> u32 {
     message.get("cseq").split(' ').next().unwrap().parse().unwrap()
 }
 
 /// The Record-Route values, topmost first.
-pub fn routes(message: &Message) -> Vec<String> {
+pub(crate) fn routes(message: &Message) -> Vec<String> {
     let values = message.all("record-route");
     values.iter().flat_map(|it| it.split(',')).map(|it| it.trim().to_owned()).collect()
 }
