@@ -1,4 +1,4 @@
-//! `cargo xtask conformance`: `docs/conformance.toml` says for each requirement of RFC 6940 where it
+//! `cargo xtask conformance`: `docs/conformance.toml` says for each requirement of an RFC where it
 //! is done and which tests show it. Here it is checked that the entries are whole, that the files
 //! and tests are there and that each test names the requirement right above itself; then the
 //! numbers are counted by topic. Whether a test shows what it claims is not decided here.
@@ -15,15 +15,32 @@ use crate::run::{output, root};
 
 /// The table of requirements.
 const TABLE: &str = "docs/conformance.toml";
-/// What a comment above a test starts with.
-const MARK: &str = "R6940-";
-/// How many requirements RFC 6940 has: none may be lost.
-const ROWS: usize = 668;
+/// The RFCs whose requirements stand there.
+const RFCS: [Rfc; 2] = [
+    Rfc { title: "RFC 6940", mark: "R6940-", rows: 668 },
+    Rfc { title: "RFC 7904, SIP", mark: "R7904-", rows: 74 },
+];
 /// The lines of the README between which the numbers stand.
 const BEGIN: &str = "<!-- conformance -->";
 const END: &str = "<!-- /conformance -->";
 /// Topics whose requirements may wait: they come with ICE, DTLS and TURN.
 const LATER: [&str; 2] = ["ice", "turn-usage"];
+
+/// One RFC.
+struct Rfc {
+    title: &'static str,
+    /// What its ids start with, in the table and in comments above tests.
+    mark: &'static str,
+    /// How many requirements it has: none may be lost.
+    rows: usize,
+}
+
+impl Rfc {
+    /// Its part of the table.
+    fn part(&self, rows: &[Requirement]) -> Vec<Requirement> {
+        rows.iter().filter(|row| row.id.starts_with(self.mark)).cloned().collect()
+    }
+}
 
 #[derive(Debug, Deserialize)]
 struct Table {
@@ -68,13 +85,17 @@ pub(crate) fn run(write: bool) -> Result<()> {
     let table: Table = toml::from_str(&text).with_context(|| format!("cannot read {TABLE}"))?;
     let mut wrong = check(&table.requirement, &Disk);
     wrong.extend(strangers(&table.requirement)?);
-    if table.requirement.len() != ROWS {
-        wrong.push(format!("there are {} requirements, not {ROWS}", table.requirement.len()));
+    for rfc in &RFCS {
+        let found = rfc.part(&table.requirement).len();
+        if found != rfc.rows {
+            wrong.push(format!("{} has {found} requirements, not {}", rfc.title, rfc.rows));
+        }
     }
     if !wrong.is_empty() {
         bail!("{TABLE}:\n  {}", wrong.join("\n  "));
     }
-    let shown = numbers(&table.requirement);
+    let tables = RFCS.iter().map(|rfc| numbers(rfc.title, &rfc.part(&table.requirement)));
+    let shown = tables.collect::<Vec<_>>().join("\n");
     println!("{shown}");
     for row in table.requirement.iter().filter(|row| waits(row)) {
         println!("{} ({}): {}", row.id, row.topic, row.reason.as_deref().unwrap_or_default());
@@ -120,9 +141,10 @@ fn check(rows: &[Requirement], files: &impl Files) -> Vec<String> {
     wrong
 }
 
-/// `R6940-`, a section, a number of two digits.
+/// The mark of an RFC, a section, a number of two digits.
 fn is_id(id: &str) -> bool {
-    let Some((section, number)) = id.strip_prefix(MARK).and_then(|id| id.rsplit_once('-')) else {
+    let rest = RFCS.iter().find_map(|rfc| id.strip_prefix(rfc.mark));
+    let Some((section, number)) = rest.and_then(|id| id.rsplit_once('-')) else {
         return false;
     };
     let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -202,7 +224,7 @@ fn above_structure<'a>(text: &'a str, name: &str) -> Option<Vec<&'a str>> {
 fn ids_of(line: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let words = line.split(move |c: char| !is_part(c)).map(|word| word.trim_end_matches('.'));
-    words.filter(|word| word.starts_with(MARK))
+    words.filter(|word| RFCS.iter().any(|rfc| word.starts_with(rfc.mark)))
 }
 
 /// Ids that files name and the table does not have.
@@ -250,17 +272,18 @@ impl Count {
     }
 }
 
-/// The numbers by topic, as a table of Markdown.
-fn numbers(rows: &[Requirement]) -> String {
+/// The numbers of an RFC by topic, as a table of Markdown.
+fn numbers(title: &str, rows: &[Requirement]) -> String {
     let mut topics: BTreeMap<&str, Count> = BTreeMap::new();
     let mut all = Count::default();
     for row in rows {
         topics.entry(&row.topic).or_default().add(row);
         all.add(row);
     }
-    let mut text = "| topic | MUST done | of | not applicable | planned | others done | of |\n\
-                    |---|--:|--:|--:|--:|--:|--:|\n"
-        .to_owned();
+    let mut text = format!(
+        "| {title} | MUST done | of | not applicable | planned | others done | of |\n\
+         |---|--:|--:|--:|--:|--:|--:|\n"
+    );
     let waiting = topics.iter().filter(|(topic, _)| LATER.contains(topic));
     let line = |text: &mut String, topic: &str, count: &Count| {
         let planned = count.must - count.must_done - count.must_none;
@@ -360,6 +383,7 @@ mod tests {
         for id in ["R6940-", "R6940-1", "R6940-1-1", "R6940-1..2-01", "6940-1-01", "R6940-1-001"] {
             assert!(!is_id(id), "{id}");
         }
+        assert!(!is_id("R7905-1-01") && is_id("R7904-A-01"));
         assert!(is_id("R6940-A.1-01") && is_id("R6940-6.5.1.10.2-02"));
     }
 

@@ -70,7 +70,7 @@ fn without_a_restriction_users_of_all_domains_are_taken() {
     }
 }
 
-// R7904-3.4-07, R7904-3.3-01, R7904-3.3-04, R7904-3.3-07
+// R7904-3.1-03, R7904-3.4-07, R7904-3.3-01, R7904-3.3-04, R7904-3.3-07
 #[test]
 fn a_restriction_that_is_not_enabled_takes_the_overlays_own_domain() {
     let own = DomainRestriction::own_domain();

@@ -3,7 +3,7 @@
 use super::{list, peers, phone, registered, wait_for};
 use crate::support::{Peer, stdout, user};
 
-// R7904-3.1-01 R7904-3.1-02
+// R7904-3.1-01, R7904-3.1-02, R7904-8.2.4-01
 #[test]
 fn a_phone_that_registers_is_found_at_another_peer() {
     let (_overlay, peers) = peers(&["alice", "bob"]);
@@ -54,7 +54,7 @@ fn a_registration_is_kept_over_a_crash_and_removed_by_a_good_end() {
     assert!(list(&found, "registrations").is_empty(), "{found:#}");
 }
 
-// R7904-3.2-10
+// R7904-A-01
 #[test]
 fn nobody_registers_or_calls_under_another_name() {
     let (_overlay, peers) = peers(&["alice", "bob"]);

@@ -187,7 +187,7 @@ fn of_several_overlays_that_is_taken_which_serves_the_domain() {
     assert_eq!(place("sip:a@third.example"), None);
 }
 
-// R7904-3.4-06, R7904-3.4-07, R7904-3.4-08
+// R7904-3.1-03, R7904-3.4-06, R7904-3.4-07, R7904-3.4-08
 #[test]
 fn the_domains_that_are_served_are_those_of_the_configuration() {
     let own = configuration();
