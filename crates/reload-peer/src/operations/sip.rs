@@ -215,7 +215,7 @@ fn call(call: Call) -> CallEntry {
         state: state.to_owned(),
         seconds: call.since.elapsed().unwrap_or(Duration::ZERO).as_secs(),
         peers: call.peers.iter().map(ToString::to_string).collect(),
-        media: call.media,
+        media: call.media.map(|media| media.to_string()),
     }
 }
 
