@@ -5,6 +5,7 @@
 mod calls;
 mod edge;
 mod error;
+mod inspector;
 mod media;
 mod overlay;
 mod pipes;

@@ -13,11 +13,12 @@ use tokio::time::Instant;
 
 use crate::calls::Calls;
 use crate::edge::{Authenticator, ListenError, Listeners, Registrar, TlsIdentity};
+use crate::inspector::Inspector;
 use crate::media::{Media, MediaSettings};
 use crate::overlay::Purpose;
 use crate::pipes::{NoNames, Pool};
 use crate::routing::{Parts, Router};
-use crate::trace::{Inspector, Trace};
+use crate::trace::Trace;
 use crate::{Call, Overlay, Settings, StartError, TraceEntry};
 
 /// ACKs that wait to be sent on; a lost one is repeated.

@@ -8,9 +8,7 @@ use std::time::SystemTime;
 
 use reload_wire::NodeId;
 use rsipstack::sip::{Header, HeadersExt, Request, Response, SipMessage};
-use rsipstack::transaction::endpoint::MessageInspector;
 use rsipstack::transport::{SipAddr, SipConnection};
-use tokio::sync::mpsc;
 
 use crate::pipes::Pool;
 
@@ -166,28 +164,4 @@ fn is_open(header: &Header) -> bool {
 fn open_body(body: &[u8]) -> Vec<u8> {
     let lines = body.split_inclusive(|byte| *byte == b'\n');
     lines.filter(|line| !line.starts_with(b"a=crypto:")).flatten().copied().collect()
-}
-
-/// Watches the SIP stack: for the trace, and for the ACKs that it has no use for.
-pub(crate) struct Inspector {
-    pub(crate) trace: Arc<Trace>,
-    pub(crate) acks: mpsc::Sender<(Request, SipAddr)>,
-}
-
-impl MessageInspector for Inspector {
-    fn before_send(&self, msg: SipMessage, dest: Option<&SipAddr>) -> SipMessage {
-        self.trace.message(Direction::Out, dest, &msg);
-        msg
-    }
-
-    fn after_received(&self, msg: SipMessage, from: Option<&SipAddr>) -> SipMessage {
-        let Some(from) = from else { return msg };
-        self.trace.message(Direction::In, Some(from), &msg);
-        if let SipMessage::Request(request) = &msg
-            && request.method == rsipstack::sip::Method::Ack
-        {
-            self.acks.try_send((request.clone(), from.clone())).ok();
-        }
-        msg
-    }
 }

@@ -120,8 +120,12 @@ impl Router {
             let reason = format!("no SIP route to {} is configured (--sip-route)", uri.host());
             return Err(status(404, reason));
         }
-        let uri =
-            rsipstack::sip::parse_uri(uri.as_str()).map_err(|_| StatusCode::AddressIncomplete)?;
+        // forwards are stored without a scheme
+        let text = match uri.scheme() {
+            Some(_) => uri.to_string(),
+            None => format!("sip:{uri}"),
+        };
+        let uri = rsipstack::sip::parse_uri(&text).map_err(|_| StatusCode::AddressIncomplete)?;
         Ok(Target::Outside(uri))
     }
 }

@@ -1,30 +1,226 @@
-//! Calls between two users.
+//! Calls between two users, and what goes on in them.
 
-use crate::bed::{phone, proxy, uri};
-use crate::overlay::Net;
+use std::sync::atomic::Ordering;
+
+use reload_sip_proxy::CallState;
+
+use crate::bed::{Pair, proxy, stranger, uri};
+use crate::phone::Message;
+
+/// An answer to the request with this CSeq.
+fn answers(cseq: &str) -> impl Fn(&Message) -> bool + '_ {
+    move |it| !it.is_request() && it.get("cseq") == cseq && it.code() >= 200
+}
 
 // R7904-5.1-07
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_goes_through_two_proxies_and_ends() {
-    let net = Net::new();
-    let (alice_proxy, bob_proxy) = (proxy(&net, "alice", 1).await, proxy(&net, "bob", 2).await);
-    let (alice, bob) = (phone(&alice_proxy, "alice").await, phone(&bob_proxy, "bob").await);
-
+    let pair = Pair::new().await;
+    let (alice, bob) = (&pair.alice, &pair.bob);
     let invite = alice.invite(&uri("bob")).await;
     let heard = bob.request("INVITE").await;
     assert_eq!(heard.body, "hello");
     bob.respond(&heard, "180 Ringing", "", "").await;
     alice.answer(180).await;
+    assert_eq!(pair.alice_proxy.calls()[0].state, CallState::Ringing);
     bob.respond(&heard, "200 OK", "", "welcome").await;
     let answer = alice.answer(200).await;
     assert_eq!(answer.body, "welcome");
     alice.ack(&invite, &answer).await;
     bob.request("ACK").await;
+    assert_eq!(pair.bob_proxy.calls()[0].state, CallState::Answered);
 
     alice.send(&alice.inside("BYE", &invite, &answer, 2, "", "")).await;
     let bye = bob.request("BYE").await;
     bob.respond(&bye, "200 OK", "", "").await;
-    alice.until(|it| !it.is_request() && it.get("cseq") == "2 BYE").await;
-    assert!(alice_proxy.calls().is_empty());
-    assert!(bob_proxy.calls().is_empty());
+    alice.until(answers("2 BYE")).await;
+    assert!(pair.alice_proxy.calls().is_empty());
+    assert!(pair.bob_proxy.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_callee_hangs_up() {
+    let pair = Pair::new().await;
+    let call = pair.call().await;
+    pair.bob.send(&pair.bob.back("BYE", &call.heard, 1, "", "")).await;
+    let bye = pair.alice.request("BYE").await;
+    assert_eq!(bye.uri(), pair.alice.contact());
+    assert!(bye.all("route").is_empty(), "{bye:?}");
+    pair.alice.respond(&bye, "200 OK", "", "").await;
+    pair.bob.until(answers("1 BYE")).await;
+    assert!(pair.alice_proxy.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_a_call_go_both_ways() {
+    let pair = Pair::new().await;
+    let call = pair.call().await;
+    for (number, method) in
+        ["INVITE", "UPDATE", "INFO", "MESSAGE", "REFER", "NOTIFY"].iter().enumerate()
+    {
+        let sequence = u32::try_from(number).unwrap() + 10;
+        let cseq = format!("{sequence} {method}");
+        let forth = pair.alice.inside(
+            method,
+            &call.invite,
+            &call.answer,
+            sequence,
+            "X-Odd: 1\r\n",
+            "forth",
+        );
+        pair.alice.send(&forth).await;
+        let heard = pair.bob.request(method).await;
+        assert_eq!((heard.body.as_str(), heard.get("x-odd")), ("forth", "1"));
+        assert_eq!(heard.uri(), pair.bob.contact());
+        pair.bob.respond(&heard, "200 Fine", "", "yes").await;
+        let answer = pair.alice.until(answers(&cseq)).await;
+        assert_eq!(answer.body, "yes");
+        if *method == "INVITE" {
+            pair.alice.ack(&Message::parse(&forth), &answer).await;
+            pair.bob.request("ACK").await;
+        }
+        pair.bob.send(&pair.bob.back(method, &call.heard, sequence, "", "back")).await;
+        let heard = pair.alice.request(method).await;
+        assert_eq!(heard.body, "back");
+        pair.alice.respond(&heard, "200 OK", "", "").await;
+        let answer = pair.bob.until(answers(&cseq)).await;
+        if *method == "INVITE" {
+            let ack = pair.bob.back("ACK", &call.heard, sequence, "", "");
+            pair.bob.send(&ack).await;
+            pair.alice.request("ACK").await;
+        }
+        assert_eq!(answer.code(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ack_of_a_refused_request_in_a_call_stays_on_its_hop() {
+    let pair = Pair::new().await;
+    let call = pair.call().await;
+    let again = pair.alice.inside("INVITE", &call.invite, &call.answer, 2, "", "");
+    pair.alice.send(&again).await;
+    let heard = pair.bob.request("INVITE").await;
+    pair.bob.respond(&heard, "488 Not Acceptable Here", "", "").await;
+    let refusal = pair.alice.last_answer().await;
+    assert_eq!(refusal.code(), 488);
+    // by the proxy, on its own way
+    let ack = pair.bob.request("ACK").await;
+    assert_eq!(ack.all("via").len(), 1, "{ack:?}");
+    let branch = |it: &Message| it.get("via").split("branch=").nth(1).unwrap().to_owned();
+    let mine = pair.alice.inside("ACK", &call.invite, &call.answer, 2, "", "");
+    let mine = mine.replace(&branch(&Message::parse(&mine)), &branch(&Message::parse(&again)));
+    pair.alice.send(&mine).await;
+    let quiet = std::time::Duration::from_millis(300);
+    pair.bob.quiet(|it| it.is_request() && it.method() == "ACK", quiet).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn early_media_and_reliable_provisional_answers_go_through() {
+    let pair = Pair::new().await;
+    let (alice, bob) = (&pair.alice, &pair.bob);
+    let invite = alice.invite(&uri("bob")).await;
+    let heard = bob.request("INVITE").await;
+    bob.respond(&heard, "183 Session Progress", "Require: 100rel\r\nRSeq: 1\r\n", "early").await;
+    let early = alice.answer(183).await;
+    assert_eq!((early.body.as_str(), early.get("rseq")), ("early", "1"));
+    alice.send(&alice.inside("PRACK", &invite, &early, 2, "RAck: 1 1 INVITE\r\n", "")).await;
+    let prack = bob.request("PRACK").await;
+    assert_eq!(prack.get("rack"), "1 1 INVITE");
+    bob.respond(&prack, "200 OK", "", "").await;
+    alice.until(answers("2 PRACK")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_200_is_handed_on_until_its_ack_arrives() {
+    let pair = Pair::new().await;
+    let (alice, bob) = (&pair.alice, &pair.bob);
+    let invite = alice.invite(&uri("bob")).await;
+    let heard = bob.request("INVITE").await;
+    let answer = bob.response(&heard, "200 OK", "", "", ";tag=");
+    bob.send(&answer).await;
+    let first = alice.answer(200).await;
+    alice.ack(&invite, &first).await;
+    bob.request("ACK").await;
+    // as if that ACK had been lost
+    bob.send(&answer).await;
+    let second = alice.answer(200).await;
+    alice.ack(&invite, &second).await;
+    bob.request("ACK").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_outside_of_calls_is_delivered() {
+    let pair = Pair::new().await;
+    let text = pair.alice.outside(
+        "MESSAGE",
+        &uri("bob"),
+        "message1",
+        "Content-Type: text/plain\r\n",
+        "hi",
+    );
+    pair.alice.send(&text).await;
+    let heard = pair.bob.request("MESSAGE").await;
+    assert_eq!(heard.body, "hi");
+    assert!(heard.all("record-route").is_empty());
+    pair.bob.respond(&heard, "202 Accepted", "", "").await;
+    assert_eq!(pair.alice.last_answer().await.code(), 202);
+}
+
+// R7904-5.1-06
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_call_takes_the_same_connection() {
+    let pair = Pair::new().await;
+    pair.call().await;
+    pair.call().await;
+    assert_eq!(pair.net.connects.load(Ordering::Relaxed), 1);
+    assert_eq!(pair.alice_proxy.pipes(), 1);
+}
+
+// R7904-6-02
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gruu_rings_its_device_though_nothing_is_registered() {
+    let pair = Pair::new().await;
+    let call = pair.call().await;
+    let gruu = call.answer.address("contact").split(";line=").next().unwrap().to_owned();
+    assert!(gruu.starts_with("sip:bob@dht.example;gr="), "{gruu}");
+    pair.net.forget("bob");
+    pair.alice.invite(&gruu).await;
+    let heard = pair.bob.request("INVITE").await;
+    assert_eq!(heard.uri(), pair.bob.contact());
+}
+
+// R7904-5.1-12
+#[tokio::test(flavor = "multi_thread")]
+async fn between_peers_contact_and_the_top_via_name_overlay_endpoints() {
+    let pair = Pair::new().await;
+    pair.call().await;
+    let seen = pair.net.seen.lock().unwrap().clone();
+    let invite = seen.iter().find(|it| it.starts_with("INVITE ")).unwrap();
+    let invite = Message::parse(invite);
+    assert!(invite.get("contact").starts_with("<sip:alice@dht.example;gr="), "{invite:?}");
+    let node = "01".repeat(16);
+    assert!(
+        invite.get("via").starts_with(&format!("SIP/2.0/UDP {node}.dht.example;")),
+        "{invite:?}"
+    );
+    let answer = seen.iter().find(|it| it.starts_with("SIP/2.0 200 ")).unwrap();
+    let answer = Message::parse(answer);
+    assert!(answer.get("contact").starts_with("<sip:bob@dht.example;gr="), "{answer:?}");
+    assert!(!answer.get("contact").contains("127.0.0.1"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_has_not_registered_calls_too() {
+    let net = crate::overlay::Net::new();
+    let alice_proxy = proxy(&net, "alice", 1).await;
+    let bob_proxy = proxy(&net, "bob", 2).await;
+    let alice = stranger(&alice_proxy, "alice").await;
+    let bob = crate::bed::phone(&bob_proxy, "bob").await;
+    let invite = alice.invite(&uri("bob")).await;
+    let heard = bob.request("INVITE").await;
+    bob.respond(&heard, "200 OK", "", "").await;
+    let answer = alice.answer(200).await;
+    alice.ack(&invite, &answer).await;
+    bob.send(&bob.back("BYE", &heard, 1, "", "")).await;
+    alice.request("BYE").await;
 }

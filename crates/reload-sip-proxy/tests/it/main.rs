@@ -3,5 +3,9 @@
 
 mod bed;
 mod calls;
+mod failing;
+mod forks;
+mod identity;
+mod outside;
 mod overlay;
 mod phone;

@@ -60,6 +60,19 @@ impl Net {
         self.forwards.lock().unwrap().entry(aor).or_default().push(to.to_owned());
     }
 
+    /// A node has stored its registration.
+    pub(crate) fn register(&self, user: &str, number: u8) {
+        let aor = Aor::parse(&format!("{user}@{DOMAIN}")).unwrap();
+        let id = NodeId::new(&[number; 16]).unwrap();
+        self.registered.lock().unwrap().entry(aor).or_default().insert(id);
+    }
+
+    /// The registrations of a user are lost.
+    pub(crate) fn forget(&self, user: &str) {
+        let aor = Aor::parse(&format!("{user}@{DOMAIN}")).unwrap();
+        self.registered.lock().unwrap().remove(&aor);
+    }
+
     /// The machine of a node loses its power.
     pub(crate) fn kill(&self, number: u8) {
         let id = NodeId::new(&[number; 16]).unwrap();

@@ -164,7 +164,14 @@ impl Phone {
     }
 
     /// A request outside of dialogs.
-    pub(crate) fn outside(&self, method: &str, to: &str, call: &str, more: &str, body: &str) -> String {
+    pub(crate) fn outside(
+        &self,
+        method: &str,
+        to: &str,
+        call: &str,
+        more: &str,
+        body: &str,
+    ) -> String {
         self.text(method, to, call, 1, &format!("<{to}>"), more, body)
     }
 
