@@ -60,6 +60,6 @@ impl Router {
         }
         let (connection, destination) =
             self.endpoint.transport_layer.lookup(from, None).await.ok()?;
-        Some(self.phone_or_outside(connection, destination)?)
+        self.phone_or_outside(connection, destination)
     }
 }

@@ -25,9 +25,9 @@ const CANCELLED: Duration = Duration::from_secs(32);
 /// What a branch tells the request that it is of.
 pub(super) enum Event {
     /// A neighbour has been found, and the request is on its way to it.
-    Sent(usize, Hop),
+    Sent(usize, Box<Hop>),
     /// An answer, with our Via still in it.
-    Answer(usize, Response),
+    Answer(usize, Box<Response>),
 }
 
 /// One way of a request.
@@ -79,7 +79,7 @@ impl Branch {
     }
 
     async fn drive(self, mut transaction: Transaction, hop: Hop) {
-        self.events.send(Event::Sent(self.number, hop.clone())).await.ok();
+        self.events.send(Event::Sent(self.number, Box::new(hop.clone()))).await.ok();
         let line = Line {
             endpoint: self.router.endpoint.clone(),
             events: transaction.tu_sender.clone(),
@@ -94,7 +94,7 @@ impl Branch {
             while let Some(message) = transaction.receive().await {
                 let SipMessage::Response(response) = message else { continue };
                 line.heard.cancel();
-                let event = Event::Answer(self.number, response);
+                let event = Event::Answer(self.number, Box::new(response));
                 if self.events.send(event).await.is_err() {
                     return;
                 }
@@ -110,7 +110,7 @@ impl Branch {
 
     async fn give_up(&self, status: StatusCode) {
         let response = self.router.endpoint.make_response(&self.request, status, None);
-        self.events.send(Event::Answer(self.number, response)).await.ok();
+        self.events.send(Event::Answer(self.number, Box::new(response))).await.ok();
     }
 }
 

@@ -30,10 +30,24 @@ struct Dialog {
     /// Where the beginner's requests were sent, until they are known by their tag.
     asked: Vec<Side>,
     /// The other ends, by their tag.
-    ends: BTreeMap<String, Side>,
+    ends: BTreeMap<String, End>,
     /// Whether it is a call.
     is_call: bool,
     until: Instant,
+}
+
+/// Another end.
+struct End {
+    side: Side,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It has not said yes.
+    Early,
+    Confirmed,
+    Over,
 }
 
 /// What a dialog says about a request in it.
@@ -42,6 +56,8 @@ pub(super) struct Found {
     pub(super) to: Side,
     /// The tag of who has begun the dialog.
     pub(super) tag: String,
+    /// The tag of the other end.
+    end: String,
     /// Whether it goes from who has begun the dialog to the other end.
     pub(super) is_forth: bool,
 }
@@ -88,14 +104,15 @@ impl Dialogs {
             return;
         }
         let contact = contact(response);
-        match dialog.ends.get_mut(&tag) {
-            Some(Side::Phone(phone)) if contact.is_some() => phone.contact = contact,
-            Some(_) => {}
-            None => {
-                dialog.ends.insert(tag, side(from, contact));
-            }
+        let end = dialog
+            .ends
+            .entry(tag)
+            .or_insert_with(|| End { side: side(from, contact.clone()), state: State::Early });
+        if let (Side::Phone(phone), Some(contact)) = (&mut end.side, contact) {
+            phone.contact = Some(contact);
         }
-        if is_success(response) {
+        if is_success(response) && end.state != State::Over {
+            end.state = State::Confirmed;
             let expires = expires(response).or_else(|| expires_of(request));
             dialog.until = match dialog.is_call {
                 true => now + MAX_SILENCE,
@@ -116,19 +133,20 @@ impl Dialogs {
             && let Some(end) = dialog.ends.get(&theirs)
             && dialog.near.is(from)
         {
-            let to = end.clone();
+            let to = end.side.clone();
             dialog.touch(now);
-            return Some(Found { to, tag: mine, is_forth: true });
+            return Some(Found { to, tag: mine, end: theirs, is_forth: true });
         }
         let dialog = self.table.get_mut(&(call, theirs.clone()))?;
         if !dialog.ends.contains_key(&mine) && request.method == Method::Notify {
             // a NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 section 4.1.2.4)
             dialog.asked.iter().find(|side| side.is(from))?;
-            dialog.ends.insert(mine.clone(), side(from, contact(request)));
+            let side = side(from, contact(request));
+            dialog.ends.insert(mine.clone(), End { side, state: State::Confirmed });
         }
-        dialog.ends.get(&mine).filter(|end| end.is(from))?;
+        dialog.ends.get(&mine).filter(|end| end.side.is(from))?;
         dialog.touch(now);
-        Some(Found { to: dialog.near.clone(), tag: theirs, is_forth: false })
+        Some(Found { to: dialog.near.clone(), tag: theirs, end: mine, is_forth: false })
     }
 
     /// Contact of a request in a dialog, or of the answer to one, is where the next ones go
@@ -140,35 +158,46 @@ impl Dialogs {
         let side = if found.is_forth == of_sender {
             Some(&mut dialog.near)
         } else {
-            let end = if found.is_forth { to_tag(request) } else { Some(from_tag(request)) };
-            end.and_then(|tag| dialog.ends.get_mut(&tag))
+            dialog.ends.get_mut(&found.end).map(|end| &mut end.side)
         };
         if let Some(Side::Phone(phone)) = side {
             phone.contact = Some(to.clone());
         }
     }
 
-    /// A request in a dialog has got its last answer: BYE ends a call, and so does one that the other
-    /// end does not know (RFC 3261 section 12.2.1.2), NOTIFY may end a subscription.
+    /// A request in a dialog has got its last answer. Whether that was the end of all that the request
+    /// which began it has made: BYE ends a call, and so does the answer that there is none (RFC 5057
+    /// section 5.1), NOTIFY ends a subscription.
     pub(super) fn finished(
         &mut self,
         now: Instant,
         request: &Request,
-        tag: &str,
+        found: &Found,
         code: u16,
     ) -> bool {
+        let key = (call_id(request), found.tag.clone());
+        let Some(dialog) = self.table.get_mut(&key) else { return false };
         let ends = match request.method {
             Method::Bye => code != 401 && code != 407,
+            Method::Notify if dialog.is_call => false,
             Method::Notify => code == 481 || is_last_notify(request),
+            Method::Subscribe | Method::Refer if dialog.is_call => false,
             _ => code == 481,
         };
-        let key = (call_id(request), tag.to_owned());
-        let Some(dialog) = self.table.get_mut(&key).filter(|_| ends) else { return false };
+        if !ends {
+            return false;
+        }
+        if let Some(end) = dialog.ends.get_mut(&found.end) {
+            end.state = State::Over;
+        }
+        if dialog.ends.values().any(|end| end.state == State::Confirmed) {
+            return false;
+        }
         dialog.until = dialog.until.min(now + LINGER);
         true
     }
 
-    /// The nodes that the dialogs of a call go to.
+    /// Those that are known.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }

@@ -178,7 +178,7 @@ impl Router {
     ) -> Result<Way, StatusCode> {
         match &found.to {
             Side::Phone(phone) => {
-                let mut phone = phone.clone();
+                let mut phone = PhoneHop::clone(phone);
                 let line = phone.line.as_deref();
                 if let Some(now) = line.and_then(|line| self.registrar.by_line(line))
                     && let Some(now) = Self::phone(&now)

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::best::best;
 use super::bodies::Course;
 use super::branch::{Branch, Event};
+use super::dialogs::Found;
 use super::forward::Way;
 use super::header::{begins_dialog, call_id, is_final, is_success, to_tag};
 use super::hop::Hop;
@@ -39,7 +40,7 @@ pub(super) struct Fork {
     /// Whether all branches have been told to stop.
     is_stopped: bool,
     /// Set in a dialog: the tag of who has begun it.
-    pub(super) dialog: Option<super::dialogs::Found>,
+    pub(super) dialog: Option<Found>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -121,7 +122,7 @@ impl Fork {
             if let Event::Answer(number, response) = event
                 && is_success(&response)
             {
-                self.on_repeated(number, response).await;
+                self.on_repeated(number, *response).await;
             }
         }
     }
@@ -154,8 +155,8 @@ impl Fork {
 
     async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Sent(number, hop) => self.on_sent(number, hop),
-            Event::Answer(number, response) => self.on_answer(number, response).await,
+            Event::Sent(number, hop) => self.on_sent(number, *hop),
+            Event::Answer(number, response) => self.on_answer(number, *response).await,
         }
     }
 
@@ -346,51 +347,6 @@ impl Drop for Fork {
             let code = StatusCode::ServerInternalError.code();
             self.router.end_request(&self.request, self.dialog.as_ref(), code);
         }
-    }
-}
-
-impl Router {
-    fn begin_call(&self, request: &Request, from: &Hop) {
-        if request.method == Method::Invite {
-            self.calls.begin(request, from.node());
-        }
-    }
-
-    fn on_call_answer(&self, request: &Request, from: &Hop, response: &Response) {
-        if request.method == Method::Invite {
-            self.calls.answer(&call_id(request), from.node(), response.status_code.code());
-        }
-    }
-
-    /// A request has got its last answer, and it is not yes. In a dialog it may be.
-    pub(super) fn end_request(
-        &self,
-        request: &Request,
-        dialog: Option<&super::dialogs::Found>,
-        code: u16,
-    ) {
-        let now = std::time::Instant::now();
-        match dialog {
-            Some(found) => {
-                if self.dialogs().finished(now, request, &found.tag, code) {
-                    self.end_call(&call_id(request));
-                }
-            }
-            None if begins_dialog(request.method) => {
-                self.dialogs().refused(request);
-                if request.method == Method::Invite {
-                    self.end_call(&call_id(request));
-                }
-            }
-            None => {}
-        }
-    }
-}
-
-impl Router {
-    fn end_call(&self, call_id: &str) {
-        self.calls.end(call_id);
-        self.media.release(call_id);
     }
 }
 

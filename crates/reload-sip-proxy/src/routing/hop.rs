@@ -96,7 +96,7 @@ impl Hop {
     /// What a dialog keeps of it.
     pub(super) fn side(&self) -> Side {
         match self {
-            Self::Phone(phone) => Side::Phone(phone.clone()),
+            Self::Phone(phone) => Side::Phone(Box::new(phone.clone())),
             Self::Outside(_) => Side::Outside,
             Self::Peer(pipe) => Side::Peer {
                 node: pipe.peer().node,
@@ -111,7 +111,7 @@ impl Hop {
 #[derive(Clone)]
 pub(crate) enum Side {
     /// A phone of the user.
-    Phone(PhoneHop),
+    Phone(Box<PhoneHop>),
     /// Another peer. The pipe to it is held open as long as the dialog lives.
     Peer {
         node: NodeId,

@@ -91,6 +91,13 @@ async fn requests_in_a_call_go_both_ways() {
         }
         assert_eq!(answer.code(), 200);
     }
+    // a transfer inside of a call has a subscription of its own, whose end is not that of the call
+    let last = "Subscription-State: terminated\r\n";
+    pair.bob.send(&pair.bob.back("NOTIFY", &call.heard, 30, last, "")).await;
+    let heard = pair.alice.request("NOTIFY").await;
+    pair.alice.respond(&heard, "200 OK", "", "").await;
+    pair.bob.until(answers("30 NOTIFY")).await;
+    assert_eq!(pair.alice_proxy.calls().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
