@@ -11,7 +11,8 @@ pub(crate) use data::{FetchArgs, FindArgs, RemoveArgs, StatArgs, StoreArgs, Whic
 pub(crate) use look::{InspectArgs, LocateArgs, PingArgs, TargetArgs};
 pub(crate) use peer::{CompressLists, PeerArgs};
 pub(crate) use sip::{
-    CallsArgs, ForwardArgs, LookupArgs, MediaWay, Schemes, SipArgs, SipCommand, TraceArgs,
+    CallsArgs, ForwardArgs, LookupArgs, MediaWay, Schemes, SipArgs, SipCommand, SipQuestion,
+    TraceArgs,
 };
 
 use std::net::SocketAddr;
@@ -70,8 +71,7 @@ pub(crate) enum Command {
     /// Connect standard input and output with those of another node, through the overlay.
     Pipe(PipeArgs),
     /// Show and change how SIP calls reach the user of this node.
-    #[command(subcommand)]
-    Sip(SipCommand),
+    Sip(SipQuestion),
     /// Show messages or frames field by field, with offsets; hex or binary.
     Inspect(InspectArgs),
     /// Look at, check, sign or make an overlay configuration document.

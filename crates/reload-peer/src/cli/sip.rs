@@ -7,8 +7,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use reload_sip_proxy::MediaMode;
 use reload_usages::sip::{Aor, Scheme, SipContact};
 
-use super::HomeArgs;
-
 /// The SIP options of `reload peer`.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Phones")]
@@ -64,10 +62,21 @@ pub(crate) enum MediaWay {
 }
 
 /// `reload sip`.
+#[derive(Debug, Args)]
+pub(crate) struct SipQuestion {
+    /// Directory of the node [default: $RELOAD_HOME, else ~/.reload]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub home: Option<PathBuf>,
+    #[command(subcommand)]
+    #[allow(missing_docs, reason = "clap would print it")]
+    pub command: SipCommand,
+}
+
+/// The commands of `reload sip`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SipCommand {
     /// Show the registration of this node's user, and the phones.
-    Register(HomeArgs),
+    Register,
     /// Show who is registered under an address, and where a call to it goes.
     Lookup(LookupArgs),
     /// Send the calls of this node's user to another address instead of to the phones here.
@@ -81,9 +90,6 @@ pub(crate) enum SipCommand {
 /// `reload sip lookup`.
 #[derive(Debug, Args)]
 pub(crate) struct LookupArgs {
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap would print it")]
-    pub home: HomeArgs,
     /// The address, e.g. bob@dht.example.org.
     #[arg(value_name = "AOR")]
     pub aor: String,
@@ -92,9 +98,6 @@ pub(crate) struct LookupArgs {
 /// `reload sip forward`.
 #[derive(Debug, Args)]
 pub(crate) struct ForwardArgs {
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap would print it")]
-    pub home: HomeArgs,
     /// The address of this node's user.
     #[arg(value_name = "AOR", value_parser = aor)]
     pub aor: Aor,
@@ -109,9 +112,6 @@ pub(crate) struct ForwardArgs {
 /// `reload sip calls`.
 #[derive(Debug, Args)]
 pub(crate) struct CallsArgs {
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap would print it")]
-    pub home: HomeArgs,
     /// One picture, and no more.
     #[arg(long)]
     pub once: bool,
@@ -120,9 +120,6 @@ pub(crate) struct CallsArgs {
 /// `reload sip trace`.
 #[derive(Debug, Args)]
 pub(crate) struct TraceArgs {
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap would print it")]
-    pub home: HomeArgs,
     /// The Call-ID [default: all calls]
     #[arg(value_name = "CALL-ID")]
     pub call_id: Option<String>,

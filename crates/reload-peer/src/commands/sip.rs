@@ -6,7 +6,9 @@ use anyhow::bail;
 use reload_wire::UnixTime;
 
 use super::{ask, ask_and_show};
-use crate::cli::{CallsArgs, ForwardArgs, HomeArgs, LookupArgs, SipCommand, TraceArgs};
+use crate::cli::{
+    CallsArgs, ForwardArgs, HomeArgs, LookupArgs, SipCommand, SipQuestion, TraceArgs,
+};
 use crate::control::{
     CallEntry, PhoneEntry, Question, Reply, SipCallsReply, SipLookupReply, SipMessageEntry,
     SipRegisterReply, SipRegistrationEntry, SipTraceReply,
@@ -22,47 +24,43 @@ const REDRAW: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Whatever went wrong, with its context.
-pub(super) async fn run(command: SipCommand, json: bool) -> anyhow::Result<()> {
-    match command {
-        SipCommand::Register(home) => register(home, json).await,
-        SipCommand::Lookup(arguments) => lookup(arguments, json).await,
-        SipCommand::Forward(arguments) => forward(arguments, json).await,
-        SipCommand::Calls(arguments) => calls(arguments, json).await,
-        SipCommand::Trace(arguments) => trace(arguments, json).await,
+pub(super) async fn run(question: SipQuestion, json: bool) -> anyhow::Result<()> {
+    let home = HomeArgs { home: question.home };
+    match question.command {
+        SipCommand::Register => register(&home, json).await,
+        SipCommand::Lookup(arguments) => lookup(&home, arguments, json).await,
+        SipCommand::Forward(arguments) => forward(&home, arguments, json).await,
+        SipCommand::Calls(arguments) => calls(&home, arguments, json).await,
+        SipCommand::Trace(arguments) => trace(&home, arguments, json).await,
     }
 }
 
-async fn register(home: HomeArgs, json: bool) -> anyhow::Result<()> {
+async fn register(home: &HomeArgs, json: bool) -> anyhow::Result<()> {
     let pick = |reply| if let Reply::SipRegister(reply) = reply { Some(reply) } else { None };
-    ask_and_show(&home, Question::SipRegister, "asking", json, pick, |reply| {
+    ask_and_show(home, Question::SipRegister, "asking", json, pick, |reply| {
         print::text(&registered(&reply))
     })
     .await
 }
 
-async fn forward(arguments: ForwardArgs, json: bool) -> anyhow::Result<()> {
+async fn forward(home: &HomeArgs, arguments: ForwardArgs, json: bool) -> anyhow::Result<()> {
     let question = Question::SipForward { aor: arguments.aor.to_string(), to: arguments.to };
     let pick = |reply| if let Reply::SipRegister(reply) = reply { Some(reply) } else { None };
-    ask_and_show(&arguments.home, question, "storing", json, pick, |reply| {
-        print::text(&forwarded(&reply))
-    })
-    .await
+    ask_and_show(home, question, "storing", json, pick, |reply| print::text(&forwarded(&reply)))
+        .await
 }
 
-async fn lookup(arguments: LookupArgs, json: bool) -> anyhow::Result<()> {
+async fn lookup(home: &HomeArgs, arguments: LookupArgs, json: bool) -> anyhow::Result<()> {
     let question = Question::SipLookup { address: arguments.aor };
     let pick = |reply| if let Reply::SipLookup(reply) = reply { Some(reply) } else { None };
-    ask_and_show(&arguments.home, question, "looking", json, pick, |reply| {
-        print::text(&found(&reply))
-    })
-    .await
+    ask_and_show(home, question, "looking", json, pick, |reply| print::text(&found(&reply))).await
 }
 
 /// Live where somebody looks on.
-async fn calls(arguments: CallsArgs, json: bool) -> anyhow::Result<()> {
+async fn calls(home: &HomeArgs, arguments: CallsArgs, json: bool) -> anyhow::Result<()> {
     let live = print::on_terminal() && !arguments.once && !json;
     loop {
-        let reply = ask(&arguments.home, Question::SipCalls, "asking").await?;
+        let reply = ask(home, Question::SipCalls, "asking").await?;
         if json {
             return print::json(&reply);
         }
@@ -78,11 +76,11 @@ async fn calls(arguments: CallsArgs, json: bool) -> anyhow::Result<()> {
     }
 }
 
-async fn trace(arguments: TraceArgs, json: bool) -> anyhow::Result<()> {
-    let TraceArgs { home, call_id, short } = arguments;
+async fn trace(home: &HomeArgs, arguments: TraceArgs, json: bool) -> anyhow::Result<()> {
+    let TraceArgs { call_id, short } = arguments;
     let question = Question::SipTrace { call_id: call_id.clone() };
     let pick = |reply| if let Reply::SipTrace(reply) = reply { Some(reply) } else { None };
-    ask_and_show(&home, question, "asking", json, pick, |reply| {
+    ask_and_show(home, question, "asking", json, pick, |reply| {
         if let (true, Some(call_id)) = (reply.messages.is_empty(), &call_id) {
             bail!("no message of the call {call_id} is kept here");
         }

@@ -1,11 +1,27 @@
 //! What `reload peer --sip` says when it starts, and why it does not.
 
 use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
 
 use crate::config::self_signed_overlay;
 use crate::support::{Overlay, Peer, assert_one_line, finish, program, reload, stdout, text, user};
 
-fn start(home: &std::path::Path, sip: &[&str]) -> std::process::Output {
+/// A signed document of an overlay without the Kind SIP-REGISTRATION.
+fn without_sip(directory: &Path) -> PathBuf {
+    let signed = self_signed_overlay(directory, "30");
+    let draft = directory.join("draft.xml");
+    let document = std::fs::read_to_string(&draft).unwrap();
+    let other = document.replace("name=\"SIP-REGISTRATION\"", "id=\"4026531860\"");
+    assert_ne!(document, other);
+    std::fs::write(&draft, other).unwrap();
+    let (key, certificate) = (directory.join("signer.key"), directory.join("signer.pem"));
+    let sign = ["config", "sign", text(&draft), "--key", text(&key), "--cert", text(&certificate)];
+    let output = reload(&[&sign[..], &["--output", text(&signed)]].concat());
+    assert!(output.status.success(), "{output:?}");
+    signed
+}
+
+fn start(home: &Path, sip: &[&str]) -> std::process::Output {
     let peer = ["peer", "--home", text(home), "--listen", "127.0.0.1:0", "--first"];
     reload(&[&peer, sip].concat())
 }
@@ -51,7 +67,7 @@ fn sip_without_encryption_needs_ice() {
 #[test]
 fn an_overlay_without_sip_or_a_route_that_is_none_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
-    let document = self_signed_overlay(directory.path(), "30");
+    let document = without_sip(directory.path());
     let (home, name) = (directory.path().join("home"), "alice@self.example.org");
     let enroll = ["enroll", "--home", text(&home), "--overlay", "self.example.org"];
     let output = reload(&[&enroll[..], &["--user", name, "--config", text(&document)]].concat());
