@@ -1,163 +1,275 @@
-//! DTLS associations that move to another pair of addresses, from a relay or with an address of an end.
-//! The decoder opens only what follows a handshake between the same addresses, so what comes later is
-//! brought back to them. Which association goes on somewhere is told by the numbers of its records.
+//! DTLS associations that are on several pairs of addresses: through a relay, in one direction or both,
+//! with the way that was found first, or with another address of an end. The decoder opens only what
+//! follows a handshake between the same addresses, so each association gets a pair of its own. Which one
+//! a record belongs to is told by its addresses and its number.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddrV4;
 
 use super::packets::{Packets, Way};
+use super::records::{Record, Side};
 
 /// Records that are lost or overtaken while an association moves.
 const GAP: i64 = 64;
 
-const HANDSHAKE: u8 = 22;
-const CHANGE_CIPHER_SPEC: u8 = 20;
-const CLIENT_HELLO: u8 = 1;
-const SERVER_HELLO: u8 = 2;
+/// Ports below are nobody's but those of relays.
+const FIRST_PORT: u16 = 512;
 
 /// What became of the paths of a capture.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Paths {
-    /// With a handshake of their own.
-    pub(super) own: usize,
-    /// Brought back to the addresses of their handshake.
-    pub(super) moved: usize,
-    /// Of no association that is known: these cannot be opened.
+    /// Handshakes.
+    pub(super) associations: usize,
+    /// Pairs of addresses where these were.
+    pub(super) paths: usize,
+    /// Those with records of no association that is known, which cannot be opened.
     pub(super) lost: BTreeSet<Way>,
-    /// Datagrams with DTLS on those.
+    /// Datagrams with those.
     pub(super) lost_datagrams: usize,
-    /// And on all paths.
+    /// All datagrams with sealed records.
     pub(super) datagrams: usize,
 }
 
-/// A record, as far as it can be read without keys.
-#[derive(Clone, Copy)]
-struct Record {
-    kind: u8,
-    epoch: u16,
-    number: i64,
-    /// Of a handshake in the clear.
-    message: u8,
-}
-
-impl Record {
-    /// All of a datagram of DTLS.
-    fn all(mut datagram: &[u8]) -> Vec<Self> {
-        let mut records = Vec::new();
-        while let Some((record, rest)) = Self::read(datagram) {
-            records.push(record);
-            datagram = rest;
+/// Brings each association together, and leaves out what belongs to none.
+pub(super) fn bring_together(packets: &mut Packets) -> Paths {
+    let mut associations = Associations::default();
+    let mut paths = Paths::default();
+    let mut found = BTreeSet::new();
+    packets.all.retain_mut(|packet| {
+        let Some((way, datagram)) = packet.way().zip(packet.datagram()) else { return true };
+        let records = Record::all(datagram);
+        // The newest one stands last.
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return true };
+        paths.datagrams += usize::from(last.is_sealed());
+        match associations.hear(way, first, last) {
+            Some(home) => {
+                found.insert(way.pair());
+                packet.redirect(home);
+                true
+            }
+            None if last.is_sealed() => {
+                paths.lost.insert(way.pair());
+                paths.lost_datagrams += 1;
+                false
+            }
+            None => true,
         }
-        records
-    }
+    });
+    Paths { associations: associations.0.len(), paths: found.len(), ..paths }
+}
 
-    /// The first one, and what is behind it.
-    fn read(datagram: &[u8]) -> Option<(Self, &[u8])> {
-        let (header, rest) = datagram.split_first_chunk::<13>()?;
-        let [kind @ 20..=25, 254, 253 | 255, e0, e1, number @ .., l0, l1] = header else {
-            return None;
+/// In the order of their handshakes.
+#[derive(Default)]
+struct Associations(Vec<Association>);
+
+impl Associations {
+    /// The pair of addresses of the association that a datagram belongs to, by the records that it begins
+    /// and ends with.
+    fn hear(&mut self, way: Way, first: &Record<'_>, last: &Record<'_>) -> Option<Way> {
+        let at = match first.client_random() {
+            Some(random) => self.begun(way, random)?,
+            None => self.likely(way, first.side(), last)?,
         };
-        let (body, rest) = rest.split_at_checked(u16::from_be_bytes([*l0, *l1]).into())?;
-        let epoch = u16::from_be_bytes([*e0, *e1]);
-        let number = number.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte));
-        Some((Self { kind: *kind, epoch, number, message: *body.first()? }, rest))
+        let association = &mut self.0[at];
+        let side = association.known(way)?.1;
+        association.paths.extend([(way, side), (way.back(), side.other())]);
+        let newest = association.newest.entry((side, last.epoch)).or_insert(last.number);
+        *newest = last.number.max(*newest);
+        Some(association.home(side))
     }
 
-    fn is_sealed(self) -> bool {
-        self.epoch > 0
+    /// Where the association of a ClientHello is. If it is new, it follows what was between these
+    /// addresses.
+    fn begun(&mut self, way: Way, random: [u8; 32]) -> Option<usize> {
+        let known = self.0.iter().position(|it| it.random == random);
+        if let Some(association) = known.map(|at| &mut self.0[at]) {
+            association.paths.extend([(way, Side::Client), (way.back(), Side::Server)]);
+            return known;
+        }
+        for before in &mut self.0 {
+            before.paths.retain(|path, _| path.pair() != way.pair());
+        }
+        let port = FIRST_PORT.checked_add(self.0.len().try_into().ok()?)?;
+        self.0.push(Association::new(way, random, port));
+        self.0.len().checked_sub(1)
+    }
+
+    fn likely(&self, way: Way, side: Option<Side>, last: &Record<'_>) -> Option<usize> {
+        let candidates = self.0.iter().enumerate().filter_map(|(at, association)| {
+            let (likeness, known) = association.known(way)?;
+            let gap = association.gap(known, last)?;
+            side.is_none_or(|side| side == known).then_some((likeness, -gap, at))
+        });
+        candidates.max().map(|(.., at)| at)
     }
 }
 
-/// One association: where its handshake was, and the newest number of each direction there.
+/// One association.
 struct Association {
+    random: [u8; 32],
+    /// Its client and its server, as if they had not been elsewhere.
     home: Way,
-    /// Where it is known to have been, each with the way at home that is meant.
-    paths: BTreeMap<Way, Way>,
-    newest: BTreeMap<Way, i64>,
+    /// Where it is known to have been, and who speaks there.
+    paths: BTreeMap<Way, Side>,
+    /// The newest number of each epoch.
+    newest: BTreeMap<(Side, u16), i64>,
 }
 
 impl Association {
-    fn at(home: Way) -> Self {
-        let paths = [home, home.back()].map(|way| (way, way)).into();
-        Self { home, paths, newest: BTreeMap::new() }
+    fn new(way: Way, random: [u8; 32], port: u16) -> Self {
+        let home = Way { from: way.from, to: SocketAddrV4::new(*way.to.ip(), port) };
+        let paths = [(way, Side::Client), (way.back(), Side::Server)].into();
+        Self { random, home, paths, newest: BTreeMap::new() }
     }
 
-    /// What a way with one end in common would be at home.
-    fn at_home(&self, way: Way) -> Option<Way> {
-        let known = |(known, home): (&Way, &Way)| {
-            (known.from == way.from || known.to == way.to).then_some(*home)
-        };
-        self.paths.iter().find_map(known)
+    fn home(&self, side: Side) -> Way {
+        match side {
+            Side::Client => self.home,
+            Side::Server => self.home.back(),
+        }
     }
 
-    /// How far the number is from the one that comes next on this way; none if it cannot be.
-    fn gap(&self, way: Way, number: i64) -> Option<i64> {
-        let newest = self.newest.get(&self.at_home(way)?)?;
-        Some((number - newest - 1).abs()).filter(|gap| *gap <= GAP)
+    /// How like a way is to those where it has been, and whose it would be; none if it is too unlike.
+    fn known(&self, way: Way) -> Option<(u8, Side)> {
+        let likeness = |known: &Way| like(known.from, way.from) + like(known.to, way.to);
+        let known = self.paths.iter().map(|(known, side)| (likeness(known), *side));
+        known.max_by_key(|(likeness, _)| *likeness).filter(|(likeness, _)| *likeness >= SAME_END)
     }
 
-    fn hear(&mut self, way: Way, number: i64) {
-        let newest = self.newest.entry(way).or_insert(number);
-        *newest = number.max(*newest);
+    /// How far the number is from the one that comes next; none if it cannot be.
+    fn gap(&self, side: Side, record: &Record<'_>) -> Option<i64> {
+        let next = self.newest.get(&(side, record.epoch)).map_or(0, |newest| newest + 1);
+        Some((record.number - next).abs()).filter(|gap| *gap <= GAP)
     }
 }
 
-/// Brings all that has moved back to the addresses of its handshake.
-pub(super) fn bring_back(packets: &mut Packets) -> Paths {
-    let own = with_handshake(packets);
-    let mut paths = Paths { own: own.len(), ..Paths::default() };
-    let mut associations: Vec<Association> = Vec::new();
-    let mut moved = BTreeSet::new();
-    for packet in &mut packets.all {
-        let records = packet.datagram().map(Record::all).unwrap_or_default();
-        // The newest one stands last.
-        let (Some(way), Some(record)) = (packet.way(), records.last()) else { continue };
-        paths.datagrams += 1;
-        let pair = way.pair();
-        if own.contains(&pair) {
-            let known = associations.iter_mut().position(|it| it.home == pair);
-            let known = known.unwrap_or_else(|| {
-                associations.push(Association::at(pair));
-                associations.len() - 1
-            });
-            if record.is_sealed() {
-                associations[known].hear(way, record.number);
-            } else if record.message == CLIENT_HELLO {
-                // Another association begins there.
-                associations[known].newest.clear();
-            }
-            continue;
-        }
-        let gaps = associations.iter_mut().filter_map(|it| Some((it.gap(way, record.number)?, it)));
-        let best = gaps.min_by_key(|(gap, _)| *gap).filter(|_| record.is_sealed());
-        let Some((_, association)) = best else {
-            paths.lost.insert(pair);
-            paths.lost_datagrams += 1;
-            continue;
-        };
-        let Some(home) = association.at_home(way) else { continue };
-        association.hear(home, record.number);
-        association.paths.extend([(way, home), (way.back(), home.back())]);
-        moved.insert(pair);
-        packet.redirect(home);
+/// The likeness of two ends: an address may have several ports behind a NAT.
+fn like(one: SocketAddrV4, other: SocketAddrV4) -> u8 {
+    match (one == other, one.ip() == other.ip()) {
+        (true, _) => SAME_END,
+        (false, true) => SAME_ADDRESS,
+        (false, false) => 0,
     }
-    paths.moved = moved.len();
-    paths
 }
 
-/// Hellos of both sides, and the step to ciphers: an association may also move in between.
-fn with_handshake(packets: &Packets) -> BTreeSet<Way> {
-    let mut seen: BTreeMap<Way, BTreeSet<(u8, u8)>> = BTreeMap::new();
-    for packet in &packets.all {
-        let records = packet.datagram().map(Record::all).unwrap_or_default();
-        let clear = records.iter().filter(|it| !it.is_sealed()).map(|it| (it.kind, it.message));
-        if let Some(way) = packet.way() {
-            seen.entry(way.pair()).or_default().extend(clear);
-        }
+const SAME_END: u8 = 2;
+const SAME_ADDRESS: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::super::packets::Packet;
+    use super::super::packets::tests::{packets, sent, way};
+    use super::super::records::tests::{client_hello, hello_verify_request, sealed, server_hello};
+    use super::*;
+
+    const US: &str = "192.0.2.1:6084";
+    const PEER: &str = "198.51.100.2:6084";
+    const RELAY: &str = "203.0.113.3:7000";
+
+    /// A handshake of which all of the client goes one way, and all of the server another.
+    fn handshake(name: u8, out: Way, back: Way) -> Vec<Packet> {
+        vec![
+            sent(out, &client_hello(0, name)),
+            sent(back, &hello_verify_request(0)),
+            sent(out, &client_hello(1, name)),
+            sent(back, &server_hello(1)),
+            sent(out, &sealed(0)),
+            sent(back, &sealed(0)),
+        ]
     }
-    let hellos = [(HANDSHAKE, CLIENT_HELLO), (HANDSHAKE, SERVER_HELLO)];
-    let is_whole = |seen: &BTreeSet<(u8, u8)>| {
-        hellos.iter().all(|hello| seen.contains(hello))
-            && seen.iter().any(|(kind, _)| *kind == CHANGE_CIPHER_SPEC)
-    };
-    seen.into_iter().filter(|(_, seen)| is_whole(seen)).map(|(pair, _)| pair).collect()
+
+    /// What became of it, and the pairs of addresses of each packet.
+    fn brought(all: Vec<Packet>) -> (Paths, Vec<Way>) {
+        let mut packets = packets(all);
+        let paths = bring_together(&mut packets);
+        (paths, packets.all.iter().map(|it| it.way().unwrap()).collect())
+    }
+
+    #[test]
+    fn both_ends_may_move_one_after_the_other() {
+        let home = way(US, PEER);
+        let mut all = handshake(1, home, home.back());
+        all.push(sent(way(US, "198.51.100.2:7777"), &sealed(1)));
+        all.push(sent(way("198.51.100.2:7777", "192.0.2.9:6084"), &sealed(1)));
+        all.push(sent(way("192.0.2.9:6084", RELAY), &sealed(2)));
+        all.push(sent(way(RELAY, "192.0.2.9:6084"), &sealed(GAP)));
+        let (paths, ways) = brought(all);
+        let expected = way(US, "198.51.100.2:512");
+        assert_eq!(ways.iter().filter(|way| **way == expected).count(), 5);
+        assert_eq!(ways.iter().filter(|way| **way == expected.back()).count(), 5);
+        let expected = Paths { associations: 1, paths: 4, datagrams: 6, ..Paths::default() };
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn each_direction_of_a_handshake_may_have_its_own_way() {
+        let (_, ways) = brought(handshake(1, way(US, "198.51.100.2:1"), way(PEER, US)));
+        let home = way(US, "198.51.100.2:512");
+        assert_eq!(ways, [home, home.back(), home, home.back(), home, home.back()]);
+    }
+
+    #[test]
+    fn two_associations_from_one_port_are_told_apart_by_the_address_of_the_peer() {
+        let mut all = handshake(1, way(US, "198.51.100.2:1"), way(PEER, US));
+        all.extend(handshake(2, way(US, "198.51.100.4:1"), way("198.51.100.4:6084", US)));
+        all.push(sent(way(US, "198.51.100.2:5"), &sealed(2)));
+        all.push(sent(way(US, "198.51.100.4:5"), &sealed(2)));
+        let (_, ways) = brought(all);
+        let expected =
+            [way("198.51.100.4:513", US), way(US, "198.51.100.2:512"), way(US, "198.51.100.4:513")];
+        assert_eq!(ways[11..], expected);
+    }
+
+    #[test]
+    fn where_the_addresses_tell_nothing_the_numbers_do() {
+        let mut all = handshake(1, way(US, PEER), way(PEER, US));
+        all.extend(handshake(2, way(US, "198.51.100.4:1"), way("198.51.100.4:1", US)));
+        all.push(sent(way(US, PEER), &sealed(9)));
+        all.push(sent(way(US, RELAY), &sealed(10)));
+        all.push(sent(way(US, "203.0.113.5:7000"), &sealed(1)));
+        let (_, ways) = brought(all);
+        assert_eq!(ways[13..], [way(US, "198.51.100.2:512"), way(US, "198.51.100.4:513")]);
+    }
+
+    #[test]
+    fn another_handshake_between_the_same_addresses_is_another_association() {
+        let home = way(US, PEER);
+        let mut all = handshake(1, home, home.back());
+        all.push(sent(home, &sealed(1)));
+        all.extend(handshake(2, home, home.back()));
+        // The first one would be nearer.
+        all.push(sent(home, &sealed(2)));
+        let (paths, ways) = brought(all);
+        assert_eq!(paths.associations, 2);
+        assert!(ways[..7].iter().all(|it| it.pair() == ways[0].pair()));
+        assert!(ways[7..].iter().all(|it| it.pair() == ways[7].pair()));
+        assert_ne!(ways[0].pair(), ways[7].pair());
+    }
+
+    #[test]
+    fn the_side_of_a_hello_tells_associations_apart_that_begin_at_once() {
+        let (one, other) = (way(US, "198.51.100.2:1"), way("198.51.100.2:2", US));
+        let all = vec![
+            sent(one, &client_hello(0, 1)),
+            sent(other, &client_hello(0, 2)),
+            sent(way(US, "198.51.100.2:3"), &server_hello(0)),
+            sent(way("198.51.100.2:3", US), &server_hello(0)),
+        ];
+        let (_, ways) = brought(all);
+        assert_eq!(ways[2], ways[1].back());
+        assert_eq!(ways[3], ways[0].back());
+    }
+
+    #[test]
+    fn sealed_records_without_a_handshake_are_left_out_and_counted() {
+        let home = way(US, PEER);
+        let mut all = handshake(1, home, home.back());
+        all.push(sent(way("192.0.2.9:1", RELAY), &sealed(1)));
+        all.push(sent(way(RELAY, US), &sealed(GAP + 2)));
+        all.push(sent(way("192.0.2.9:1", RELAY), &server_hello(0)));
+        all.push(sent(way("192.0.2.9:1", RELAY), b"STUN"));
+        let (paths, ways) = brought(all);
+        assert_eq!((paths.lost.len(), paths.lost_datagrams, paths.datagrams), (2, 2, 4));
+        assert_eq!(ways[6..], [way("192.0.2.9:1", RELAY); 2]);
+    }
 }

@@ -1,7 +1,6 @@
 //! A capture as `tcpdump` writes it: IPv4 over Ethernet. Only what a DTLS record needs is understood.
 
 use std::net::SocketAddrV4;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
@@ -45,8 +44,8 @@ impl Way {
 }
 
 impl Packets {
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
+    /// A packet that is cut at the end is left.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
         let (header, mut rest) =
             bytes.split_at_checked(FILE_HEADER).context("a capture has a header")?;
         ensure!(header.starts_with(&[0xd4, 0xc3, 0xb2, 0xa1]), "another format of capture");
@@ -63,16 +62,19 @@ impl Packets {
         Ok(Self { header: header.to_vec(), all })
     }
 
-    /// Writes those packets that are kept.
-    pub(super) fn write(&self, path: &Path, is_kept: impl Fn(&Packet) -> bool) -> Result<()> {
-        let kept = self.all.iter().filter(|it| is_kept(it));
-        let packets = kept.flat_map(|it| [&it.header[..], &it.data]);
-        let bytes = std::iter::once(&self.header[..]).chain(packets).collect::<Vec<_>>().concat();
-        std::fs::write(path, bytes).with_context(|| format!("{}", path.display()))
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let packets = self.all.iter().flat_map(|it| [&it.header[..], &it.data]);
+        std::iter::once(&self.header[..]).chain(packets).collect::<Vec<_>>().concat()
     }
 }
 
 impl Packet {
+    /// Of the Ethernet: to whom, from whom.
+    pub(super) fn machines(&self) -> Option<[[u8; 6]; 2]> {
+        let (to, rest) = self.data.split_first_chunk()?;
+        Some([*to, *rest.first_chunk()?])
+    }
+
     /// The protocol, and where the IPv4 payload begins.
     fn protocol(&self) -> Option<(u8, usize)> {
         let is_ipv4 = self.data.get(12..14)? == [8, 0];
@@ -101,6 +103,21 @@ impl Packet {
         }
     }
 
+    /// As if this had been what UDP carries.
+    pub(super) fn replace(&mut self, datagram: &[u8]) {
+        let Some((_, at)) = self.protocol() else { return };
+        self.data.truncate(at + 8);
+        self.data.extend(datagram);
+        let captured = u32::try_from(self.data.len()).expect("an Ethernet has small packets");
+        for length in [8, 12] {
+            self.header[length..length + 4].copy_from_slice(&captured.to_le_bytes());
+        }
+        for (field, begin) in [(ETHERNET + 2, ETHERNET), (at + 4, at)] {
+            let length = u16::try_from(self.data.len() - begin).expect("as above");
+            self.data[field..field + 2].copy_from_slice(&length.to_be_bytes());
+        }
+    }
+
     /// What UDP carries.
     pub(super) fn datagram(&self) -> Option<&[u8]> {
         let (protocol, at) = self.protocol()?;
@@ -115,5 +132,122 @@ impl Packet {
     pub(super) fn is_syn(&self) -> bool {
         let flags = self.protocol().and_then(|(_, at)| self.data.get(at + 13));
         self.is_tcp() && flags.is_some_and(|flags| flags & SYN != 0)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+    pub(in super::super) fn way(from: &str, to: &str) -> Way {
+        Way { from: from.parse().unwrap(), to: to.parse().unwrap() }
+    }
+
+    /// Sent by this machine.
+    pub(in super::super) fn sent(way: Way, datagram: &[u8]) -> Packet {
+        packet(UDP, [neighbour(way.to), OURS], way, &[&[0; 4], datagram].concat())
+    }
+
+    /// Received.
+    pub(in super::super) fn got(way: Way, datagram: &[u8]) -> Packet {
+        packet(UDP, [OURS, neighbour(way.from)], way, &[&[0; 4], datagram].concat())
+    }
+
+    pub(in super::super) fn segment(way: Way, flags: u8) -> Packet {
+        let rest = [&[0; 9], &[flags][..], &[0; 6]].concat();
+        packet(TCP, [neighbour(way.to), OURS], way, &rest)
+    }
+
+    pub(in super::super) fn packets(all: Vec<Packet>) -> Packets {
+        let header = [0xd4, 0xc3, 0xb2, 0xa1].into_iter().chain([0; 16]).chain([1, 0, 0, 0]);
+        Packets { header: header.collect(), all }
+    }
+
+    /// Each has a machine of its own.
+    fn neighbour(end: SocketAddrV4) -> [u8; 6] {
+        let [a, b, c, d] = end.ip().octets();
+        [2, 1, a, b, c, d]
+    }
+
+    fn packet(protocol: u8, machines: [[u8; 6]; 2], way: Way, rest: &[u8]) -> Packet {
+        let [to, from] =
+            [way.to, way.from].map(|end| (end.ip().octets(), end.port().to_be_bytes()));
+        let head = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
+        let data = [machines.as_flattened(), &[8, 0], &head, &from.0, &to.0, &from.1, &to.1, rest];
+        let data = data.concat();
+        let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+        Packet { header: [[0; 4], [0; 4], length, length].concat(), data }
+    }
+
+    fn here() -> Way {
+        way("192.0.2.1:1000", "198.51.100.2:6084")
+    }
+
+    #[test]
+    fn what_is_read_is_written_without_what_is_cut() {
+        let capture = packets(vec![sent(here(), b"one"), got(here().back(), b"two")]).encode();
+        let decoded = Packets::decode(&capture).unwrap();
+        assert_eq!(decoded.all[0].way(), Some(here()));
+        assert_eq!(decoded.all[1].datagram(), Some(&b"two"[..]));
+        assert_eq!(decoded.encode(), capture);
+        let cut = Packets::decode(&capture[..capture.len() - 1]).unwrap();
+        assert_eq!(cut.all.len(), 1);
+    }
+
+    #[test]
+    fn other_formats_are_refused() {
+        let capture = packets(Vec::new()).encode();
+        Packets::decode(&capture).unwrap();
+        assert!(Packets::decode(&capture[..FILE_HEADER - 1]).is_err());
+        for byte in [0, 20] {
+            let mut other = capture.clone();
+            other[byte] ^= 1;
+            assert!(Packets::decode(&other).is_err(), "{byte}");
+        }
+    }
+
+    #[test]
+    fn another_way_changes_the_ends_alone() {
+        let mut packet = sent(here(), b"hello");
+        packet.redirect(way("192.0.2.3:7", "198.51.100.4:8"));
+        assert_eq!(packet.data, {
+            let expected = sent(way("192.0.2.3:7", "198.51.100.4:8"), b"hello");
+            [&sent(here(), b"").data[..12], &expected.data[12..]].concat()
+        });
+    }
+
+    #[test]
+    fn another_datagram_changes_all_lengths() {
+        let mut packet = sent(here(), b"something long");
+        packet.replace(b"short");
+        assert_eq!(packet.datagram(), Some(&b"short"[..]));
+        assert_eq!(packet.data[ETHERNET + 2..ETHERNET + 4], [0, 20 + 8 + 5]);
+        assert_eq!(packet.data[ETHERNET + 24..ETHERNET + 26], [0, 8 + 5]);
+        assert_eq!(packet.header[8..], [47, 0, 0, 0, 47, 0, 0, 0]);
+    }
+
+    #[test]
+    fn options_of_ip_move_what_it_carries() {
+        let mut packet = sent(here(), b"hello");
+        packet.data[ETHERNET] = 0x46;
+        packet.data.splice(ETHERNET + 20..ETHERNET + 20, [1; 4]);
+        assert_eq!((packet.way(), packet.datagram()), (Some(here()), Some(&b"hello"[..])));
+    }
+
+    #[test]
+    fn a_connection_begins_with_syn() {
+        assert!(segment(here(), SYN).is_syn());
+        assert!(!segment(here(), 0x10).is_syn());
+        assert!(!sent(here(), &[SYN; 20]).is_syn());
+        assert_eq!(segment(here(), SYN).datagram(), None);
+    }
+
+    #[test]
+    fn what_is_no_ipv4_goes_nowhere() {
+        let mut packet = sent(here(), b"hello");
+        packet.data[12..14].copy_from_slice(&[0x86, 0xdd]);
+        assert_eq!((packet.way(), packet.datagram()), (None, None));
     }
 }
