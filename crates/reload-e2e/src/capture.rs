@@ -40,6 +40,8 @@ pub struct Capture {
 struct Dump {
     tcpdump: Child,
     log: PathBuf,
+    /// How often each packet is received: on loopback as it leaves and as it comes.
+    copies: u64,
 }
 
 /// What is captured on one host.
@@ -171,7 +173,8 @@ impl Dump {
             .stderr(File::create(&log)?)
             .spawn()
             .context("cannot run tcpdump")?;
-        let dump = Self { tcpdump, log };
+        let copies = if watched.site.interface() == "lo" { 2 } else { 1 };
+        let dump = Self { tcpdump, log, copies };
         until("tcpdump listens", LIMIT, || {
             let said = std::fs::read_to_string(&dump.log)?;
             if said.contains("listening on") { Ok(()) } else { bail!("it says: {}", said.trim()) }
@@ -179,17 +182,49 @@ impl Dump {
         Ok(dump)
     }
 
+    /// Ends it once it has written what had arrived by now: the kernel hands packets on by the block, and
+    /// tcpdump leaves unread what it has not got when it ends.
     fn finish(&mut self) -> Result<()> {
-        let interrupt =
-            ["-c", r#"kill -s INT "$0""#, &self.tcpdump.id().to_string()].map(str::to_owned);
-        let mut kill = Command::new("sh");
-        kill.args(interrupt);
-        run(kill, LIMIT)?;
+        let (_, received) = self.counts()?;
+        until("tcpdump has read all", LIMIT, || {
+            let (captured, _) = self.counts()?;
+            ensure!(captured * self.copies >= received, "{captured} packets of {received}");
+            anyhow::Ok(())
+        })?;
+        self.signal("INT")?;
         wait(&mut self.tcpdump, LIMIT)?;
-        let said = std::fs::read_to_string(&self.log)?;
+        let said = self.said()?;
         ensure!(said.contains("\n0 packets dropped by kernel"), "packets were lost: {said}");
         Ok(())
     }
+
+    /// The packets that it has captured and those that the kernel has received for it, which it tells when
+    /// it is asked.
+    fn counts(&self) -> Result<(u64, u64)> {
+        let before = self.said()?.lines().count();
+        self.signal("USR1")?;
+        let tells = || counts_in(self.said()?.lines().nth(before).context("it says nothing")?);
+        Ok(until("tcpdump tells its counts", LIMIT, tells)?.0)
+    }
+
+    fn said(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    fn signal(&self, name: &str) -> Result<()> {
+        let arguments = ["-c", r#"kill -s "$1" "$0""#, &self.tcpdump.id().to_string(), name];
+        let mut kill = Command::new("sh");
+        kill.args(arguments);
+        run(kill, LIMIT)?;
+        Ok(())
+    }
+}
+
+/// Of `tcpdump: 7 packets captured, 9 packets received by filter, 0 packets dropped by kernel`.
+fn counts_in(line: &str) -> Result<(u64, u64)> {
+    let mut numbers = line.split_whitespace().filter_map(|word| word.parse().ok());
+    let two = numbers.next().zip(numbers.next()).filter(|_| line.ends_with("by kernel"));
+    two.with_context(|| format!("no counts in {line:?}"))
 }
 
 impl Drop for Dump {
