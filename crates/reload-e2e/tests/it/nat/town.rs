@@ -11,14 +11,14 @@ use reload_e2e::{Capturing, Overlay, Site, Start, Watched};
 use tempfile::TempDir;
 
 /// Where all peers listen: each has a machine of its own.
-pub(super) const PORT: u16 = 6084;
+pub(crate) const PORT: u16 = 6084;
 
 /// The peer of the bootstrap address.
-pub(super) const BOOTSTRAP: usize = 0;
+pub(crate) const BOOTSTRAP: usize = 0;
 
 /// How a machine is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// With a public address.
     Public,
     /// Behind a router.
@@ -39,7 +39,7 @@ impl Access {
 
     /// Whether no packet of the one can be the first that the other lets in, so that only a relay helps:
     /// the port that a symmetric NAT will use cannot be known, and the other side must know it.
-    pub(super) fn needs_relay(self, other: Self) -> bool {
+    pub(crate) fn needs_relay(self, other: Self) -> bool {
         let hidden = |one: Self| one.seen() == Some(Nat::Symmetric);
         let strict = |one: Self| one.seen() >= Some(Nat::PortRestricted);
         hidden(self) && strict(other) || hidden(other) && strict(self)
@@ -59,25 +59,25 @@ impl fmt::Display for Access {
 
 /// Somebody who lives there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Citizen {
-    pub(super) name: &'static str,
-    pub(super) access: Access,
+pub(crate) struct Citizen {
+    pub(crate) name: &'static str,
+    pub(crate) access: Access,
     /// Whether coturn is its TURN server.
-    pub(super) coturn: bool,
+    pub(crate) coturn: bool,
 }
 
 impl Citizen {
-    pub(super) const fn new(name: &'static str, access: Access) -> Self {
+    pub(crate) const fn new(name: &'static str, access: Access) -> Self {
         Self { name, access, coturn: false }
     }
 }
 
 /// The network of a town; what stands first is dropped first.
-pub(super) struct Streets {
-    pub(super) coturn: Option<Coturn>,
-    pub(super) machines: Vec<Host>,
+pub(crate) struct Streets {
+    pub(crate) coturn: Option<Coturn>,
+    pub(crate) machines: Vec<Host>,
     /// Of each citizen, the one before the own machine first.
-    pub(super) routers: Vec<Vec<Router>>,
+    pub(crate) routers: Vec<Vec<Router>>,
     server: Host,
     _directory: TempDir,
     _public: Switch,
@@ -86,7 +86,7 @@ pub(super) struct Streets {
 
 impl Streets {
     /// Builds it. None where there can be no namespaces.
-    pub(super) fn build(citizens: &[Citizen]) -> Option<Self> {
+    pub(crate) fn build(citizens: &[Citizen]) -> Option<Self> {
         let lab = Lab::open().unwrap()?;
         let directory = tempfile::tempdir().unwrap();
         let public = lab.internet("public", public_address(254)).unwrap();
@@ -105,20 +105,35 @@ impl Streets {
 }
 
 /// The town; what stands first is dropped first.
-pub(super) struct Town {
-    pub(super) overlay: Overlay,
+pub(crate) struct Town {
+    pub(crate) overlay: Overlay,
     capturing: Capturing,
-    pub(super) citizens: Vec<Citizen>,
-    pub(super) streets: Streets,
+    pub(crate) citizens: Vec<Citizen>,
+    pub(crate) streets: Streets,
 }
 
 impl Town {
     /// Builds it and enrolls everybody, through the NATs; nobody runs yet. The first citizen has to be
     /// public. None where there can be no namespaces.
-    pub(super) fn build(name: &str, init: &[&str], citizens: &[Citizen]) -> Option<Self> {
+    pub(crate) fn build(name: &str, init: &[&str], citizens: &[Citizen]) -> Option<Self> {
+        let captured = |watched: &[Watched]| Capturing::on_hosts(name, watched).unwrap();
+        Self::with(name, init, citizens, captured)
+    }
+
+    /// The same for who will not run anybody: there will be nothing to capture.
+    pub(crate) fn without_peers(name: &str, citizens: &[Citizen]) -> Option<Self> {
+        Self::with(name, &[], citizens, |_| Capturing::Off)
+    }
+
+    fn with(
+        name: &str,
+        init: &[&str],
+        citizens: &[Citizen],
+        capture: impl FnOnce(&[Watched]) -> Capturing,
+    ) -> Option<Self> {
         let streets = Streets::build(citizens)?;
         let watched = streets.machines.iter().zip(citizens).map(watched).collect::<Vec<_>>();
-        let capturing = Capturing::on_hosts(name, &watched).unwrap();
+        let capturing = capture(&watched);
         let bootstrap = SocketAddr::from((streets.machines[BOOTSTRAP].address(), PORT)).to_string();
         let init = [&["--bootstrap", &bootstrap], init].concat();
         let keylogs: Option<&Path> = capturing.directory();
@@ -137,13 +152,13 @@ impl Town {
     }
 
     /// Starts a peer, which finds the bootstrap peer by the configuration.
-    pub(super) fn start(&mut self, place: usize) {
+    pub(crate) fn start(&mut self, place: usize) {
         let start = Start { first: place == BOOTSTRAP, bootstrap: Vec::new() };
         self.overlay.peer_mut(place).start(&start).unwrap();
     }
 
     /// Who relays at that address.
-    pub(super) fn relay_name(&self, relay: IpAddr) -> String {
+    pub(crate) fn relay_name(&self, relay: IpAddr) -> String {
         if self.streets.coturn.as_ref().is_some_and(|coturn| coturn.address().ip() == relay) {
             return "coturn".to_owned();
         }
@@ -156,7 +171,7 @@ impl Town {
     }
 
     /// Everybody leaves, and the capture ends.
-    pub(super) fn close(mut self) {
+    pub(crate) fn close(mut self) {
         for place in self.overlay.running().into_iter().rev() {
             self.overlay.peer_mut(place).terminate().unwrap();
         }
