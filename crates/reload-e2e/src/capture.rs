@@ -237,3 +237,42 @@ impl Drop for Dump {
 
 /// What of loopback is captured before the ports of the peers are known.
 const ALL: &str = "all";
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_a_whole_line_alone() {
+        let line = "tcpdump: 7 packets captured, 9 packets received by filter, 0 packets dropped by kernel";
+        assert_eq!(counts_in(line).unwrap(), (7, 9));
+        assert!(counts_in(&line[..line.len() - 1]).is_err());
+        assert!(counts_in("tcpdump: listening on lo, link-type EN10MB (Ethernet)").is_err());
+    }
+
+    #[test]
+    #[ignore = "captures: run by `cargo xtask e2e`"]
+    fn what_came_right_before_the_end_is_captured() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let at = socket.local_addr().unwrap();
+        let (site, filter) = (Site::loopback(), format!("udp port {}", at.port()));
+        let watched = Watched { site, name: "run".to_owned(), filter };
+        let mut dump = match Dump::start(directory.path(), &watched) {
+            Ok(dump) => dump,
+            Err(error) => {
+                assert!(!required(), "{error:#}");
+                return println!("skipped: no tcpdump ({error:#})");
+            }
+        };
+        for _ in 0..100 {
+            socket.send_to(b"here", at).unwrap();
+        }
+        dump.finish().unwrap();
+        let length = std::fs::metadata(directory.path().join("run.pcap")).unwrap().len();
+        // Headers of the file, of the packets, of Ethernet, IP and UDP.
+        assert_eq!(length, 24 + 100 * (16 + 14 + 20 + 8 + 4));
+    }
+}

@@ -110,13 +110,20 @@ impl Overlay {
     /// # Errors
     /// What went wrong.
     pub fn enroll_at(&mut self, name: &str, site: &Site) -> Result<usize> {
-        let user = format!("{name}@{}", self.name);
-        let password = self.directory.path().join(format!("{name}.password"));
+        let (user, password) = self.account(name);
         std::fs::write(&password, format!("{name} has a password"))?;
-        let password = password.to_string_lossy().into_owned();
         self.reload_enroll(&["user", "add", &user, "--password-file", &password])?;
-        let home = self.directory.path().join(name);
-        let mut peer = Peer::new(name, &home, &self.programs, self.keylogs.as_deref(), site);
+        self.enroll_device(name, name, site)
+    }
+
+    /// Enrolls another device of somebody who has an account, under a name of its own.
+    ///
+    /// # Errors
+    /// What went wrong.
+    pub fn enroll_device(&mut self, device: &str, name: &str, site: &Site) -> Result<usize> {
+        let (user, password) = self.account(name);
+        let home = self.directory.path().join(device);
+        let mut peer = Peer::new(device, &home, &self.programs, self.keylogs.as_deref(), site);
         let ca = self.enrollment_home().join("https-ca.pem").to_string_lossy().into_owned();
         let url = format!("https://{}/.well-known/reload-config", self.address);
         let from = ["--config-url", &url, "--ca", &ca];
@@ -125,6 +132,12 @@ impl Overlay {
         peer.read_node_id()?;
         self.peers.push(peer);
         Ok(self.peers.len() - 1)
+    }
+
+    /// The user name of an account, and the file with its password.
+    fn account(&self, name: &str) -> (String, String) {
+        let password = self.directory.path().join(format!("{name}.password"));
+        (format!("{name}@{}", self.name), password.to_string_lossy().into_owned())
     }
 
     /// Enrolls a peer and lets it join through the first one, which founds the ring.

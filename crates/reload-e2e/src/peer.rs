@@ -85,7 +85,7 @@ impl Peer {
         }
     }
 
-    /// The part of the user name before the @.
+    /// The part of the user name before the @, or the name of another device of a user.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -50,7 +50,8 @@ impl Kamailio {
         let mut server = Self { address, process };
         until("kamailio serves", LIMIT, || {
             server.process.check_alive()?;
-            let asked = asker.options(address, &format!("sip:{domain}"));
+            let uri = format!("sip:{domain}");
+            let asked = asker.options(address, &uri, &format!("sip:asker@{domain}"));
             asked.with_context(|| server.process.log_text())
         })?;
         Ok(Some(server))

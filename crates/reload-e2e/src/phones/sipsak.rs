@@ -27,13 +27,13 @@ impl Sipsak {
         Ok(installed("sipsak")?.then(|| Self { site: site.clone() }))
     }
 
-    /// Sends OPTIONS through a proxy, which must be answered with 200.
+    /// Sends OPTIONS of somebody through a proxy, which must be answered with 200.
     ///
     /// # Errors
     /// What it says.
-    pub fn options(&self, proxy: SocketAddr, uri: &str) -> Result<()> {
+    pub fn options(&self, proxy: SocketAddr, uri: &str, from: &str) -> Result<()> {
         // Of a port in the URI it takes four digits.
-        self.ask(&["-p", &proxy.to_string(), "-s", uri]).map(|_| ())
+        self.ask(&["-p", &proxy.to_string(), "-c", from, "-s", uri]).map(|_| ())
     }
 
     /// Runs it with all that it says; it must end with 0.

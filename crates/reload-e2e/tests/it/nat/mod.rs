@@ -4,4 +4,4 @@ mod changes;
 mod everybody;
 mod pairs;
 mod sessions;
-mod town;
+pub(crate) mod town;
