@@ -33,7 +33,7 @@ use self::attribute::Token;
 use self::link::{Link, Sink};
 use self::ports::{Owner, PortPair, SocketPair};
 use self::sdp::Sdp;
-use self::table::Table;
+use self::table::{Direction, Table};
 use crate::{MediaMode, Overlay, Path, Pipe};
 
 /// The media of all calls of a proxy. Every function returns at once; they are called inside a tokio runtime.
@@ -146,7 +146,7 @@ impl Media {
         let inner = &*self.0;
         let Some(read) = inner.read(sdp)? else { return Ok(sdp.to_vec()) };
         let mut table = lock(&inner.table);
-        let branch = table.entry(leg, true, Instant::now())?;
+        let branch = table.entry(leg, Direction::Outward, Instant::now())?;
         let relay = branch.outward(inner.settings.mode, leg, &read);
         if let Some(opens) = branch.pipe() {
             inner.links.find(leg.peer)?.want(opens);
@@ -161,8 +161,9 @@ impl Media {
     pub fn inward(&self, leg: &Leg, sdp: &[u8]) -> Result<Vec<u8>, MediaError> {
         let inner = &*self.0;
         let Some(read) = inner.read(sdp)? else { return Ok(sdp.to_vec()) };
+        let leg = &leg.facing()?;
         let mut table = lock(&inner.table);
-        let branch = table.entry(leg, false, Instant::now())?;
+        let branch = table.entry(leg, Direction::Inward, Instant::now())?;
         let (token, counters) = (branch.token, branch.counters.clone());
         let open = |from: Token, line: usize| {
             let line = u8::try_from(line).map_err(|_| MediaError::Full)?;
@@ -216,6 +217,20 @@ impl Media {
     pub fn shutdown(&self) {
         lock(&self.0.table).clear();
         lock(&self.0.links.by_node).clear();
+    }
+}
+
+impl Leg {
+    /// The same with an address of ours that the phone reaches, if it names any.
+    fn facing(&self) -> Result<Self, MediaError> {
+        let mut leg = self.clone();
+        if leg.local_ip.is_unspecified() {
+            // Nothing is sent: the system tells which of its addresses it would use.
+            let probe = std::net::UdpSocket::bind((leg.local_ip, 0)).map_err(MediaError::NoPort)?;
+            probe.connect(leg.phone).map_err(MediaError::NoPort)?;
+            leg.local_ip = probe.local_addr().map_err(MediaError::NoPort)?.ip();
+        }
+        Ok(leg)
     }
 }
 

@@ -4,7 +4,7 @@
 //! re-INVITE, UPDATE, PRACK, offers in 2xx and answers in ACK are all the same.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use reload_wire::NodeId;
@@ -28,7 +28,7 @@ pub(super) struct Session<P> {
     way: Way,
     /// Whether this node opens the media pipe: the one that first said that media has to be carried.
     opens: bool,
-    sip: IpAddr,
+    sip: SocketAddr,
     phone: Vec<MediaAddress>,
     ends: Vec<End<P>>,
     pub(super) counters: Arc<Counters>,
@@ -79,7 +79,7 @@ impl<P: Place> Session<P> {
             token,
             way: Way::New,
             opens: false,
-            sip: leg.phone.ip(),
+            sip: leg.phone,
             phone: Vec::new(),
             ends: Vec::new(),
             counters: Arc::default(),
@@ -89,8 +89,17 @@ impl<P: Place> Session<P> {
 
     /// Whether it is the branch of a leg: several phones may ring, but one has called.
     pub(super) fn is_of(&self, leg: &Leg) -> bool {
-        let is_same_phone = self.role == Role::Caller || self.line == leg.line;
-        self.peer == leg.peer && self.role == leg.role && is_same_phone
+        self.is_beside(leg) && (self.role == Role::Caller || self.line == leg.line)
+    }
+
+    /// Whether it may be the branch of a leg that goes by another name: the phone is where it was.
+    pub(super) fn is_at(&self, leg: &Leg) -> bool {
+        self.is_beside(leg) && self.sip == leg.phone
+    }
+
+    /// Whether it is a branch of the same side with the same node.
+    pub(super) fn is_beside(&self, leg: &Leg) -> bool {
+        self.peer == leg.peer && self.role == leg.role
     }
 
     /// The phone has written an SDP. Gives what it is to say to the other proxy. The first one is an offer,
@@ -109,7 +118,7 @@ impl<P: Place> Session<P> {
             };
             self.opens = self.way == Way::Offered(Need::Needed);
         }
-        self.sip = leg.phone.ip();
+        self.sip = leg.phone;
         self.phone = media;
         self.aim();
         let need = match self.way {
@@ -220,7 +229,7 @@ impl<P: Place> Session<P> {
     fn aim(&self) {
         for end in &self.ends {
             for (&line, place) in &end.places {
-                place.aim(self.sip, self.phone.get(line).filter(|media| media.carried));
+                place.aim(self.sip.ip(), self.phone.get(line).filter(|media| media.carried));
             }
         }
     }

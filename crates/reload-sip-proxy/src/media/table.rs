@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use reload_wire::NodeId;
 use tokio::time::Instant;
 
@@ -18,27 +19,23 @@ pub(super) struct Table<P> {
     calls: BTreeMap<String, Vec<Session<P>>>,
     tokens: HashMap<Token, String>,
     limit: usize,
+    random: StdRng,
 }
 
 impl<P: Place> Table<P> {
     pub(super) fn new(limit: usize) -> Self {
-        Self { calls: BTreeMap::new(), tokens: HashMap::new(), limit }
+        let random = StdRng::from_os_rng();
+        Self { calls: BTreeMap::new(), tokens: HashMap::new(), limit, random }
     }
 
-    /// The branch of a leg, made if there is none. For a message of a phone whose branch is not known by
-    /// its name, the only branch of the call with that node is meant.
+    /// The branch of a leg, made if there is none.
     pub(super) fn entry(
         &mut self,
         leg: &Leg,
-        is_outward: bool,
+        way: Direction,
         now: Instant,
     ) -> Result<&mut Session<P>, MediaError> {
-        let known = self.calls.get(&leg.call_id).and_then(|branches| {
-            let exact = branches.iter().position(|branch| branch.is_of(leg));
-            let of_peer = |branch: &Session<P>| branch.peer == leg.peer;
-            let is_only = is_outward && branches.iter().filter(|b| of_peer(b)).count() == 1;
-            exact.or_else(|| branches.iter().position(of_peer).filter(|_| is_only))
-        });
+        let known = self.calls.get(&leg.call_id).and_then(|branches| find(branches, leg, way));
         if known.is_none() && self.tokens.len() >= self.limit {
             return Err(MediaError::Full);
         }
@@ -110,14 +107,36 @@ impl<P: Place> Table<P> {
     }
 
     /// A name that no branch here has.
-    fn free_token(&self) -> Token {
+    fn free_token(&mut self) -> Token {
         loop {
-            let token = Token(rand::rng().random());
+            let token = Token(self.random.random());
             if !self.tokens.contains_key(&token) {
                 return token;
             }
         }
     }
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// From a phone here.
+    Outward,
+    /// To a phone here.
+    Inward,
+}
+
+/// The branch of a leg by its name, else by the address of its phone. A phone that sends from elsewhere means
+/// the only branch there is.
+fn find<P: Place>(branches: &[Session<P>], leg: &Leg, way: Direction) -> Option<usize> {
+    let exact = branches.iter().position(|branch| branch.is_of(leg));
+    let here = || branches.iter().position(|branch| branch.is_at(leg));
+    let only = || {
+        let mut beside = (0..branches.len()).filter(|&index| branches[index].is_beside(leg));
+        let first = beside.next()?;
+        (way == Direction::Outward && beside.next().is_none()).then_some(first)
+    };
+    exact.or_else(here).or_else(only)
 }
 
 #[cfg(test)]

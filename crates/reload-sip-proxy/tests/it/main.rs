@@ -6,6 +6,8 @@ mod calls;
 mod failing;
 mod forks;
 mod identity;
+mod load;
+mod media;
 mod outside;
 mod overlay;
 mod phone;

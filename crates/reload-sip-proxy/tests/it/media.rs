@@ -352,6 +352,8 @@ async fn datagrams_on_the_pipe_are_as_they_are_described() {
 async fn datagrams_of_other_nodes_and_other_calls_go_nowhere() {
     let net = Net::new();
     let call = ByHand::begin(&net).await;
+    call.side.phone.send_to(b"hello", call.to_far).await.unwrap();
+    call.pipe.recv().await.unwrap();
     let stranger = net.node("stranger", 3);
     let other = stranger.pipe_to(call.side.overlay.node_id(), Purpose::Media).unwrap();
     other.send(call.datagram(0, b"spam")).await.unwrap();
