@@ -1,5 +1,5 @@
-//! What sees every message that the SIP stack sends and takes: it feeds the trace, picks up the ACKs that
-//! the stack has no use for, and mends what it writes.
+//! What sees every message that the SIP stack sends and takes: it feeds the trace, picks up the ACKs and
+//! the repeated answers that the stack has no use for, and mends what it writes.
 
 use std::sync::Arc;
 
@@ -8,12 +8,13 @@ use rsipstack::transaction::endpoint::MessageInspector;
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
 
+use crate::routing::is_accepted_invite;
 use crate::trace::{Direction, Trace};
 
-/// Watches the SIP stack: for the trace, and for the ACKs that it has no use for.
+/// Watches the SIP stack.
 pub(crate) struct Inspector {
     pub(crate) trace: Arc<Trace>,
-    pub(crate) acks: mpsc::Sender<(Request, SipAddr)>,
+    pub(crate) seen: mpsc::Sender<(SipMessage, SipAddr)>,
 }
 
 impl MessageInspector for Inspector {
@@ -30,10 +31,12 @@ impl MessageInspector for Inspector {
     fn after_received(&self, msg: SipMessage, from: Option<&SipAddr>) -> SipMessage {
         let Some(from) = from else { return msg };
         self.trace.message(Direction::In, Some(from), &msg);
-        if let SipMessage::Request(request) = &msg
-            && request.method == Method::Ack
-        {
-            self.acks.try_send((request.clone(), from.clone())).ok();
+        let is_wanted = match &msg {
+            SipMessage::Request(request) => request.method == Method::Ack,
+            SipMessage::Response(response) => is_accepted_invite(response),
+        };
+        if is_wanted {
+            self.seen.try_send((msg.clone(), from.clone())).ok();
         }
         msg
     }

@@ -76,8 +76,8 @@ impl Proxy {
             Listening { udp: listeners.udp(), tcp: listeners.tcp(), tls: listeners.tls() };
         let end = CancellationToken::new();
         let trace = Arc::new(Trace::new(settings.limits.trace, settings.route));
-        let (acks, acks_seen) = mpsc::channel(ACKS);
-        let endpoint = endpoint(&end, Inspector { trace: Arc::clone(&trace), acks });
+        let (seen, acks) = mpsc::channel(ACKS);
+        let endpoint = endpoint(&end, Inspector { trace: Arc::clone(&trace), seen });
         let inner = endpoint.inner.clone();
         let pipes = Pool::new(Arc::clone(&overlay), inner.clone());
         trace.set_pipes(&pipes);
@@ -107,6 +107,7 @@ impl Proxy {
             media: media.clone(),
             trace: Arc::clone(&trace),
             listening: addresses,
+            end: end.clone(),
         });
         let incoming = endpoint.incoming_transactions();
         let incoming = incoming.expect("nobody else has taken it from a new endpoint");
@@ -114,7 +115,7 @@ impl Proxy {
         tokio::spawn(serve_stack(endpoint));
         tokio::spawn(Arc::clone(&registrar).run(end.clone()));
         tokio::spawn(until(end.clone(), Arc::clone(&router).serve(incoming)));
-        tokio::spawn(until(end.clone(), Arc::clone(&router).serve_acks(acks_seen)));
+        tokio::spawn(until(end.clone(), Arc::clone(&router).serve_acks(acks)));
         tokio::spawn(until(end.clone(), accept(overlay, Arc::clone(&pipes), media.clone())));
         tokio::spawn(until(end.clone(), sweep(Arc::clone(&router))));
         Ok(Self { listening, registrar, router, pipes, calls, media, trace, end })

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use rsipstack::sip::Request;
+use rsipstack::sip::{Request, SipMessage};
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
@@ -13,14 +13,25 @@ use super::bodies::Course;
 use super::checks;
 use super::hop::Hop;
 use super::router::Router;
+use super::sent_acks::SentAck;
 use crate::trace::Direction as Traced;
 
 impl Router {
-    /// Sends on the ACKs that the SIP stack has seen.
-    pub(crate) async fn serve_acks(self: Arc<Self>, mut acks: mpsc::Receiver<(Request, SipAddr)>) {
-        while let Some((ack, from)) = acks.recv().await {
-            if !self.is_of_hop(&ack) {
-                self.on_ack(ack, &from).await;
+    /// Sends on the ACKs that the SIP stack has seen, and sends those again whose answers are repeated.
+    pub(crate) async fn serve_acks(
+        self: Arc<Self>,
+        mut seen: mpsc::Receiver<(SipMessage, SipAddr)>,
+    ) {
+        while let Some((message, from)) = seen.recv().await {
+            match message {
+                SipMessage::Request(ack) if !self.is_of_hop(&ack) => self.on_ack(ack, &from).await,
+                SipMessage::Request(_) => {}
+                SipMessage::Response(answer) => {
+                    let ack = self.sent_acks().get(&answer);
+                    if let Some(ack) = ack {
+                        self.send_ack(&ack).await;
+                    }
+                }
             }
         }
     }
@@ -48,9 +59,20 @@ impl Router {
         if self.carry_request(&mut request, course).is_err() {
             return;
         }
-        let destination = way.hop.destination();
-        self.trace.message(Traced::Out, Some(&destination), &request.clone().into());
-        way.hop.connection().send(request.into(), Some(&destination)).await.ok();
+        let ack = SentAck {
+            request,
+            connection: way.hop.connection(),
+            destination: way.hop.destination(),
+            at: Instant::now(),
+        };
+        self.send_ack(&ack).await;
+        self.sent_acks().insert(ack);
+    }
+
+    async fn send_ack(&self, ack: &SentAck) {
+        let message = SipMessage::from(ack.request.clone());
+        self.trace.message(Traced::Out, Some(&ack.destination), &message);
+        ack.connection.send(message, Some(&ack.destination)).await.ok();
     }
 
     /// The neighbour at an address: by its pipe, or on the connection that the stack has for it.

@@ -39,6 +39,8 @@ pub(super) struct Branch {
     /// Whether the request comes from the side that has begun the call.
     pub(super) is_from_caller: bool,
     pub(super) cancelled: CancellationToken,
+    /// Cancelled when nobody wants to hear of it any more.
+    pub(super) end: CancellationToken,
     pub(super) events: mpsc::Sender<Event>,
 }
 
@@ -82,6 +84,7 @@ impl Branch {
         self.events.send(Event::Sent(self.number, Box::new(hop.clone()))).await.ok();
         let line = Line {
             endpoint: self.router.endpoint.clone(),
+            end: self.router.end.clone(),
             events: transaction.tu_sender.clone(),
             request: transaction.original.clone(),
             hop,
@@ -103,6 +106,7 @@ impl Branch {
         tokio::select! {
             () = answers => {}
             () = line.watch(&self.cancelled) => {}
+            () = self.end.cancelled() => return,
         }
         // counts only if nothing else has come
         self.give_up(StatusCode::RequestTimeout).await;
@@ -117,6 +121,7 @@ impl Branch {
 /// What may befall a client transaction from outside. It is told in the form of an answer.
 struct Line {
     endpoint: EndpointInnerRef,
+    end: CancellationToken,
     events: TransactionEventSender,
     request: Request,
     hop: Hop,
@@ -145,12 +150,14 @@ impl Line {
             return;
         }
         self.heard.cancelled().await;
-        tokio::spawn(send_cancel(
+        let send = send_cancel(
             self.endpoint.clone(),
             cancel(&self.request),
             self.hop.connection(),
             self.hop.destination(),
-        ));
+        );
+        let end = self.end.clone();
+        tokio::spawn(async move { end.run_until_cancelled(send).await });
         tokio::time::sleep(CANCELLED).await;
         self.inject(StatusCode::RequestTerminated);
     }

@@ -29,7 +29,7 @@ impl Router {
                 Ok(permit) => {
                     tokio::spawn(Arc::clone(&self).on_transaction(transaction, permit));
                 }
-                Err(_) => refuse(transaction, status(503, "too many requests at one time")),
+                Err(_) => self.refuse(transaction, status(503, "too many requests at one time")),
             }
         }
     }
@@ -41,7 +41,7 @@ impl Router {
     ) {
         let from = transaction.connection.as_ref().and_then(|it| self.neighbour(it));
         let Some(mut from) = from else {
-            return refuse(transaction, StatusCode::ServerInternalError);
+            return self.refuse(transaction, StatusCode::ServerInternalError);
         };
         if let Hop::Phone(phone) = &mut from
             && let Some(contact) = header::contact(&transaction.original)
@@ -52,13 +52,12 @@ impl Router {
             return match from {
                 Hop::Phone(_) => self.registrar.handle(transaction).await,
                 Hop::Peer(_) | Hop::Outside(_) => {
-                    refuse(transaction, status(403, "only phones of the user register here"));
+                    self.refuse(transaction, status(403, "only phones of the user register here"));
                 }
             };
         }
-        if let Some(server) = Server::new(transaction) {
-            self.on_request(server, from, permit).await;
-        }
+        let server = Server::new(transaction, &self.end);
+        self.on_request(server, from, permit).await;
     }
 
     async fn on_request(
@@ -218,11 +217,9 @@ impl Router {
         let target = target.ok_or_else(lost)?;
         self.pipes.to(target, *scheme).await.map_err(|error| refused(&error))
     }
-}
 
-/// Answers at once.
-fn refuse(transaction: Transaction, status: StatusCode) {
-    if let Some(mut server) = Server::new(transaction) {
-        server.reply(status, Vec::new());
+    /// Answers at once.
+    fn refuse(&self, transaction: Transaction, status: StatusCode) {
+        Server::new(transaction, &self.end).reply(status, Vec::new());
     }
 }

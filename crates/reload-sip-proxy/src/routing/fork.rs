@@ -37,6 +37,8 @@ pub(super) struct Fork {
     branches: Vec<State>,
     redirects: Redirects,
     events: mpsc::Sender<Event>,
+    /// Cancelled when this request is over, and with it all branches.
+    end: CancellationToken,
     /// Whether all branches have been told to stop.
     is_stopped: bool,
     /// Set in a dialog: the tag of who has begun it.
@@ -62,6 +64,7 @@ impl Fork {
         let request = Arc::new(server.request.clone());
         let limit = router.settings.limits.redirects;
         let fork = Self {
+            end: router.end.child_token(),
             redirects: Redirects::new(limit, &request.uri.to_string()),
             router,
             server,
@@ -114,15 +117,20 @@ impl Fork {
         self.server.is_answered() && self.branches.iter().all(|branch| branch.last.is_some())
     }
 
-    /// A 2xx is repeated until its ACK has arrived (RFC 3261 section 13.3.1.4): each is handed on.
+    /// After a 2xx another one may come, until the first has its ACK. What comes later is dealt with by
+    /// what is kept of that ACK.
     async fn linger(&mut self, inbox: &mut mpsc::Receiver<Event>) {
         let (unused, _) = mpsc::channel(1);
         self.events = unused;
-        while let Some(event) = inbox.recv().await {
-            if let Event::Answer(number, response) = event
-                && is_success(&response)
-            {
-                self.on_repeated(number, *response).await;
+        loop {
+            let event = tokio::select! {
+                event = inbox.recv() => event,
+                () = self.server.over.cancelled() => None,
+            };
+            match event {
+                Some(Event::Answer(number, response)) => self.on_repeated(number, *response),
+                Some(Event::Sent(..)) => {}
+                None => return,
             }
         }
     }
@@ -142,6 +150,7 @@ impl Fork {
             from: self.from.clone(),
             is_from_caller: self.is_from_caller(),
             cancelled,
+            end: self.end.clone(),
             events: self.events.clone(),
         }
     }
@@ -174,10 +183,7 @@ impl Fork {
 
     async fn on_answer(&mut self, number: usize, response: Response) {
         if self.branches[number].last.as_ref().is_some_and(is_final) {
-            if is_success(&response) {
-                self.on_repeated(number, response).await;
-            }
-            return;
+            return self.on_repeated(number, response);
         }
         self.learn(number, &response);
         if !is_final(&response) {
@@ -256,14 +262,12 @@ impl Fork {
         response
     }
 
-    /// A 2xx that comes again, or another one: it goes through as long as somebody may want it.
-    async fn on_repeated(&mut self, number: usize, response: Response) {
-        let response = self.prepare(number, response);
-        if self.server.over.is_cancelled() {
-            let connection = &self.server.connection;
-            connection.send(response.into(), Some(&self.from.destination())).await.ok();
-        } else {
-            self.server.respond(response);
+    /// A branch has ended and says more: another 2xx goes through. The same again does not: the server
+    /// transaction repeats it by itself, until its ACK is there.
+    fn on_repeated(&mut self, number: usize, response: Response) {
+        let known = self.branches[number].last.as_ref().map(to_tag);
+        if is_success(&response) && known != Some(to_tag(&response)) {
+            self.pass(number, response);
         }
     }
 
@@ -342,6 +346,7 @@ impl Fork {
 
 impl Drop for Fork {
     fn drop(&mut self) {
+        self.end.cancel();
         if !self.server.is_answered() {
             self.server.reply(StatusCode::ServerInternalError, Vec::new());
             let code = StatusCode::ServerInternalError.code();

@@ -18,8 +18,10 @@ mod progress;
 mod redirect;
 mod route;
 mod router;
+mod sent_acks;
 mod server;
 mod targets;
 mod via;
 
 pub(crate) use router::{Parts, Router};
+pub(crate) use sent_acks::is_accepted_invite;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use reload_usages::sip::Scheme;
+use rsipstack::platform::CancellationToken;
 use rsipstack::sip::Transport;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::random_text;
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::dialogs::Dialogs;
 use super::hop::{Hop, PhoneHop};
 use super::route::Own;
+use super::sent_acks::SentAcks;
 use super::via::Branches;
 use crate::calls::Calls;
 use crate::edge::{Authenticator, Binding, Registrar};
@@ -42,7 +44,10 @@ pub(crate) struct Router {
     /// The `gr` parameter of our GRUU.
     pub(super) gr: String,
     pub(super) permits: Arc<Semaphore>,
+    /// Cancelled when the proxy ends.
+    pub(super) end: CancellationToken,
     dialogs: Mutex<Dialogs>,
+    sent_acks: Mutex<SentAcks>,
 }
 
 /// What a router works with.
@@ -57,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) media: Media,
     pub(crate) trace: Arc<Trace>,
     pub(crate) listening: Vec<SocketAddr>,
+    pub(crate) end: CancellationToken,
 }
 
 impl Router {
@@ -71,6 +77,8 @@ impl Router {
             gruu: gruu.to_uri(Scheme::Sip),
             permits: Arc::new(Semaphore::new(parts.settings.limits.transactions)),
             dialogs: Mutex::new(Dialogs::new(parts.settings.limits.dialogs)),
+            sent_acks: Mutex::new(SentAcks::new(parts.settings.limits.dialogs)),
+            end: parts.end,
             settings: parts.settings,
             overlay: parts.overlay,
             endpoint: parts.endpoint,
@@ -87,9 +95,14 @@ impl Router {
         self.dialogs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn sent_acks(&self) -> MutexGuard<'_, SentAcks> {
+        self.sent_acks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Forgets what is over.
     pub(crate) fn sweep(&self) {
         self.dialogs().sweep(Instant::now());
+        self.sent_acks().sweep(Instant::now());
     }
 
     /// Dialogs that are known.

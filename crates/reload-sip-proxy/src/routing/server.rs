@@ -6,7 +6,6 @@ use rsipstack::sip::{Header, HeadersExt, Method, Request, Response, SipMessage, 
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::make_tag;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
-use rsipstack::transport::SipConnection;
 
 use super::header::is_final;
 
@@ -14,7 +13,6 @@ use super::header::is_final;
 pub(super) struct Server {
     /// The request as it came.
     pub(super) request: Request,
-    pub(super) connection: SipConnection,
     /// Cancelled when who has sent it does not want it any more.
     pub(super) cancelled: CancellationToken,
     /// Cancelled when the transaction is over, as after the ACK of a 2xx.
@@ -25,19 +23,26 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Takes a transaction over; none if its connection is gone.
-    pub(super) fn new(transaction: Transaction) -> Option<Self> {
+    /// Takes a transaction over, until it is over or the proxy ends.
+    pub(super) fn new(transaction: Transaction, end: &CancellationToken) -> Self {
         let server = Self {
             request: transaction.original.clone(),
-            connection: transaction.connection.clone()?,
             cancelled: CancellationToken::new(),
             over: CancellationToken::new(),
             events: transaction.tu_sender.clone(),
             endpoint: transaction.endpoint_inner.clone(),
             is_answered: false,
         };
-        tokio::spawn(receive(transaction, server.cancelled.clone(), server.over.clone()));
-        Some(server)
+        let receive = receive(transaction, server.cancelled.clone());
+        let (over, end) = (server.over.clone(), end.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = receive => {}
+                () = end.cancelled() => {}
+            }
+            over.cancel();
+        });
+        server
     }
 
     /// Whether the last answer has been given.
@@ -74,11 +79,7 @@ impl Drop for Server {
     }
 }
 
-async fn receive(
-    mut transaction: Transaction,
-    cancelled: CancellationToken,
-    over: CancellationToken,
-) {
+async fn receive(mut transaction: Transaction, cancelled: CancellationToken) {
     while let Some(message) = transaction.receive().await {
         if let SipMessage::Request(request) = message
             && request.method == Method::Cancel
@@ -86,5 +87,4 @@ async fn receive(
             cancelled.cancel();
         }
     }
-    over.cancel();
 }
