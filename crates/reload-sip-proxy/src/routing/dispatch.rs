@@ -116,7 +116,7 @@ impl Router {
                 check_phone(request, self.overlay.aor())
             }
             Hop::Peer(pipe) => check_peer(request, pipe.peer().aor.as_ref()),
-            Hop::Outside(_) => check_outside(request, |domain| self.overlay.serves(domain)),
+            Hop::Outside(_) => check_outside(request, |domain| self.is_of_overlay(domain)),
         };
         allowed.map_err(|status| (status, Vec::new()))
     }

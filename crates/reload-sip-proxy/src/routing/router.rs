@@ -24,6 +24,9 @@ use crate::pipes::Pool;
 use crate::trace::Trace;
 use crate::{Overlay, Settings};
 
+/// A domain that nobody has (RFC 2606): an overlay that serves it serves all.
+const NOBODYS: &str = "nobody.invalid";
+
 /// The proxy itself.
 pub(crate) struct Router {
     pub(super) settings: Settings,
@@ -108,6 +111,12 @@ impl Router {
     /// Dialogs that are known.
     pub(crate) fn dialogs_known(&self) -> usize {
         self.dialogs().len()
+    }
+
+    /// Whether a domain is the overlay's. One that serves all domains says nothing about any but its own.
+    pub(super) fn is_of_overlay(&self, domain: &str) -> bool {
+        let is_own = domain.eq_ignore_ascii_case(self.overlay.aor().domain());
+        is_own || (self.overlay.serves(domain) && !self.overlay.serves(NOBODYS))
     }
 
     /// The neighbour at the other end of a connection.

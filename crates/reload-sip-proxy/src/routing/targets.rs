@@ -70,7 +70,10 @@ impl Router {
     }
 
     async fn resolve(&self, uri: &SipUri, from: &Hop) -> Result<Vec<Target>, StatusCode> {
-        let found = self.overlay.resolve(uri).await.map_err(|error| refused(&error))?;
+        let mut found = self.overlay.resolve(uri).await.map_err(|error| refused(&error))?;
+        if found.is_empty() && found.failed.is_empty() {
+            found.external = self.foreign(uri, &found);
+        }
         if found.is_empty() {
             return Err(nobody(uri, &found));
         }
@@ -94,6 +97,14 @@ impl Router {
             (true, None) => Err(nobody(uri, &found)),
             (false, _) => Ok(targets),
         }
+    }
+
+    /// The foreign addresses of a search that has found nobody. An overlay that serves all domains
+    /// (RFC 7904 section 3.4) looks for them too, and they may still be elsewhere.
+    fn foreign(&self, uri: &SipUri, found: &Resolution) -> Vec<SipUri> {
+        let forwards = found.forwards.iter().filter_map(|(_, to)| SipUri::parse(to).ok());
+        let all = std::iter::once(uri.clone()).chain(forwards);
+        all.filter(|uri| uri.user().is_some() && !self.is_of_overlay(uri.host())).collect()
     }
 
     fn device(

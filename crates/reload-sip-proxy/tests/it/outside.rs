@@ -1,5 +1,7 @@
 //! The ordinary SIP world.
 
+use std::sync::atomic::Ordering;
+
 use crate::bed::{phone, proxy, proxy_with, uri};
 use crate::overlay::Net;
 use crate::phone::Phone;
@@ -74,4 +76,29 @@ async fn a_forward_to_elsewhere_leaves_by_the_route() {
     net.forward("bob", "dave@sip.example");
     alice.invite(&uri("bob")).await;
     assert_eq!(elsewhere.request("INVITE").await.uri(), "sip:dave@sip.example");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_overlay_that_serves_all_domains_the_route_is_for_those_whom_it_does_not_know() {
+    let net = Net::new();
+    net.serves_all.store(true, Ordering::Relaxed);
+    let mut elsewhere = Phone::new("dave@sip.example", "127.0.0.1:9".parse().unwrap()).await;
+    let route = elsewhere.at();
+    let alice_proxy = proxy_with(&net, "alice", 1, |it| it.route = Some(route)).await;
+    elsewhere.proxy = alice_proxy.listening().udp;
+    let alice = phone(&alice_proxy, "alice").await;
+    net.forward("carol", "dave@sip.example");
+    for to in ["sip:dave@sip.example", "sip:carol@dht.example"] {
+        alice.invite(to).await;
+        let heard = elsewhere.request("INVITE").await;
+        assert_eq!(heard.uri(), "sip:dave@sip.example");
+        elsewhere.respond(&heard, "486 Busy Here", "", "").await;
+        assert_eq!(alice.last_answer().await.code(), 486);
+        elsewhere.request("ACK").await;
+    }
+    // nobody of the overlay's own domain is looked for there
+    alice.invite("sip:erin@dht.example").await;
+    assert_eq!(alice.answer(404).await.reason(), "nobody is registered as erin@dht.example");
+    elsewhere.invite(&uri("alice")).await;
+    alice.request("INVITE").await;
 }

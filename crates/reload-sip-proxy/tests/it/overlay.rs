@@ -1,7 +1,7 @@
 //! An overlay in memory: users with nodes, registrations in a map, pipes as pairs of channels.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ pub(crate) struct Net {
     nodes: Mutex<BTreeMap<NodeId, Node>>,
     registered: Mutex<BTreeMap<Aor, BTreeSet<NodeId>>>,
     forwards: Mutex<BTreeMap<Aor, Vec<String>>>,
+    /// Whether there is no restriction of domains.
+    pub(crate) serves_all: AtomicBool,
     /// Connections that were made.
     pub(crate) connects: AtomicUsize,
     /// What went through pipes.
@@ -113,7 +115,10 @@ impl TestOverlay {
         for to in forwards {
             let uri = SipUri::parse(&to).unwrap();
             match Aor::of_uri(&uri) {
-                Ok(next) if next.domain() == DOMAIN => self.follow(&next, found, visited),
+                Ok(next) if self.serves(next.domain()) => {
+                    found.forwards.push((aor.clone(), to));
+                    self.follow(&next, found, visited);
+                }
                 _ => found.external.push(uri),
             }
         }
@@ -156,7 +161,7 @@ impl Overlay for TestOverlay {
     }
 
     fn serves(&self, domain: &str) -> bool {
-        domain.eq_ignore_ascii_case(DOMAIN)
+        self.net.serves_all.load(Ordering::Relaxed) || domain.eq_ignore_ascii_case(DOMAIN)
     }
 
     async fn resolve(&self, uri: &SipUri) -> Result<Resolution, OverlayError> {
