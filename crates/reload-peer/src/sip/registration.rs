@@ -49,6 +49,7 @@ pub(crate) struct Picture {
 }
 
 type Done = oneshot::Sender<Result<u32, OverlayError>>;
+type Answer = (Done, Result<u32, OverlayError>);
 
 /// What is asked of the task.
 #[derive(Debug)]
@@ -96,6 +97,7 @@ impl Registration {
             waiting: BTreeMap::new(),
             leaving: None,
             requests: JoinSet::new(),
+            answers: Vec::new(),
             writing: JoinSet::new(),
             unwritten: false,
             picture: sender,
@@ -158,8 +160,10 @@ struct Work {
     waiting: BTreeMap<RegisterId, Done>,
     leaving: Option<Done>,
     requests: JoinSet<(RegisterRequestId, Result<Reply, RequestError>)>,
-    /// At most one.
-    writing: JoinSet<()>,
+    /// What is answered when the home has it, so that nothing that was answered is lost in a crash.
+    answers: Vec<Answer>,
+    /// At most one write, with the answers that wait for it.
+    writing: JoinSet<Vec<Answer>>,
     unwritten: bool,
     picture: watch::Sender<Picture>,
 }
@@ -189,7 +193,12 @@ impl Work {
                     Ok((id, result)) => self.on_finished(id, result),
                     Err(_) => return, // the runtime ends
                 },
-                Some(_) = self.writing.join_next() => {}
+                Some(Ok(answers)) = self.writing.join_next() => {
+                    for (done, result) in answers {
+                        // whoever asked may have gone away
+                        let _ = done.send(result);
+                    }
+                }
                 Ok(()) = noted.changed() => self.on_noted(&mut noted),
                 () = sleep_until(self.usage.wakeup()) => {}
             }
@@ -277,8 +286,7 @@ impl Work {
                 RegisterOutput::Finished(id, result) => {
                     self.unwritten = true;
                     if let Some(done) = self.waiting.remove(&id) {
-                        // whoever asked may have gone away
-                        let _ = done.send(result.map_err(|error| refused(&error)));
+                        self.answers.push((done, result.map_err(|error| refused(&error))));
                     }
                 }
                 RegisterOutput::Ended(error) => {
@@ -337,11 +345,12 @@ impl Work {
         }
         self.unwritten = false;
         let saved = Saved { state: self.usage.state(now()), forward: self.forward.clone() };
-        let home = self.home.clone();
+        let (home, answers) = (self.home.clone(), std::mem::take(&mut self.answers));
         self.writing.spawn_blocking(move || {
             if let Err(error) = saved.write(&home) {
                 tracing::warn!("{error:#}");
             }
+            answers
         });
     }
 }

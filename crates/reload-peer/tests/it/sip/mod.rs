@@ -15,12 +15,7 @@ use phone::Phone;
 
 /// Peers with phones in an overlay with ICE, the first of which has founded it.
 fn peers(names: &[&str]) -> (Overlay, Vec<Peer>) {
-    let overlay = Overlay::start_with_ice();
-    let peers = peers_of(&overlay, names);
-    (overlay, peers)
-}
-
-fn peers_of(overlay: &Overlay, names: &[&str]) -> Vec<Peer> {
+    let overlay = Overlay::start_for_phones();
     let mut peers: Vec<Peer> = Vec::new();
     for name in names {
         let home = overlay.home(name);
@@ -33,7 +28,7 @@ fn peers_of(overlay: &Overlay, names: &[&str]) -> Vec<Peer> {
         let peer = Peer::start(&home, &arguments);
         peers.push(peer);
     }
-    peers
+    (overlay, peers)
 }
 
 /// A phone of this user at its peer.
