@@ -266,10 +266,11 @@ mod tests {
         let mut all = handshake(1, home, home.back());
         all.push(sent(way("192.0.2.9:1", RELAY), &sealed(1)));
         all.push(sent(way(RELAY, US), &sealed(GAP + 2)));
+        all.push(sent(way("192.0.2.1:9", RELAY), &sealed(1)));
         all.push(sent(way("192.0.2.9:1", RELAY), &server_hello(0)));
         all.push(sent(way("192.0.2.9:1", RELAY), b"STUN"));
         let (paths, ways) = brought(all);
-        assert_eq!((paths.lost.len(), paths.lost_datagrams, paths.datagrams), (2, 2, 4));
+        assert_eq!((paths.lost.len(), paths.lost_datagrams, paths.datagrams), (3, 3, 5));
         assert_eq!(ways[6..], [way("192.0.2.9:1", RELAY); 2]);
     }
 }

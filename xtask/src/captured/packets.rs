@@ -139,7 +139,7 @@ impl Packet {
 pub(super) mod tests {
     use super::*;
 
-    const OURS: [u8; 6] = [2, 0, 0, 0, 0, 1];
+    const OURS: [u8; 6] = [2, 2, 0, 0, 0, 1];
 
     pub(in super::super) fn way(from: &str, to: &str) -> Way {
         Way { from: from.parse().unwrap(), to: to.parse().unwrap() }

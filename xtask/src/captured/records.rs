@@ -139,6 +139,7 @@ pub(super) mod tests {
         assert_eq!(read(&hello_verify_request(0)), (Some(Side::Server), None));
         assert_eq!(read(&server_hello(0)), (Some(Side::Server), None));
         assert_eq!(read(&sealed(0)), (None, None));
+        assert_eq!(read(&record(HANDSHAKE, 1, 0, &[CLIENT_HELLO; 60])), (None, None));
         // A warning is of either side.
         assert_eq!(read(&clear(0, 21, &[1; 60])), (None, None));
     }

@@ -192,6 +192,12 @@ mod tests {
     }
 
     #[test]
+    fn behind_one_router_nobody_relays_for_others() {
+        let (relayed, ways) = opened(vec![got(way(RELAY, US), &sealed(1))]);
+        assert_eq!((relayed, &ways[..]), (Relayed::default(), &[way("198.51.100.2:1", US)][..]));
+    }
+
+    #[test]
     fn a_server_leaves_out_what_it_relays() {
         let client = way(PEER, SERVER);
         let all = vec![
