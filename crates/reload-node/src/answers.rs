@@ -61,6 +61,31 @@ impl Answers {
         }
     }
 
+    /// The bytes for an answer to a request that may have come before: those of the first answer if
+    /// the new one says the same. Signatures of equal contents differ, and fragments of two answers
+    /// to one request meet at the node that asked (section 6.7).
+    pub(crate) fn alike(
+        &mut self,
+        (now, until): (Instant, Instant),
+        key: AnswerKey,
+        sealed: Bytes,
+        same: impl Fn(&Bytes, &Bytes) -> bool,
+    ) -> Bytes {
+        self.expire(now);
+        match self.known.get(&key) {
+            Some(Remembered::Answered(before)) if same(before, &sealed) => before.clone(),
+            Some(_) => {
+                self.answer(&key, &sealed);
+                sealed
+            }
+            None => {
+                self.begin(until, key);
+                self.answer(&key, &sealed);
+                sealed
+            }
+        }
+    }
+
     /// Forgets what is old; returns when to come again.
     pub(crate) fn expire(&mut self, now: Instant) -> Option<Instant> {
         while let Some((until, key)) = self.order.front().copied() {
@@ -104,5 +129,24 @@ mod tests {
         assert_eq!(answers.expire(start + Duration::from_secs(14)), Some(until));
         assert_eq!(answers.expire(start + Duration::from_secs(15)), None);
         assert!(answers.get(&key(2)).is_none());
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods)]
+    fn answers_that_say_the_same_have_the_same_bytes_for_the_request_lifetime() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let same = |before: &Bytes, sealed: &Bytes| before[0] == sealed[0];
+        let mut answers = Answers::new(8);
+        let mut give = |seconds, key, sealed: &'static [u8]| {
+            let times = (at(seconds), at(seconds + 15));
+            answers.alike(times, key, Bytes::from_static(sealed), same)
+        };
+        assert_eq!(give(0, key(1), b"a1"), "a1");
+        assert_eq!(give(1, key(1), b"a2"), "a1", "another signature");
+        assert_eq!(give(1, key(2), b"a3"), "a3", "another request");
+        assert_eq!(give(2, key(1), b"b4"), "b4", "something changed");
+        assert_eq!(give(3, key(1), b"b5"), "b4");
+        assert_eq!(give(15, key(1), b"b6"), "b6", "it was forgotten");
     }
 }

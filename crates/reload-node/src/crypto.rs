@@ -8,8 +8,11 @@ use bytes::Bytes;
 use reload_identity::{Checked, CredentialsError, VerifyError, VerifyJob};
 use reload_storage::Store;
 use reload_topology::Topology;
-use reload_wire::{MessageCode, MessageParts, Now, ResourceId, TransactionId, UnixTime};
+use reload_wire::{
+    Decode, MessageCode, MessageContents, MessageParts, Now, ResourceId, TransactionId, UnixTime,
+};
 
+use crate::answers::request_lifetime;
 use crate::deliver::Caller;
 use crate::forward::Origin;
 use crate::job::{Outcome, Sealing};
@@ -189,6 +192,21 @@ impl<T: Topology, S: Store> Node<T, S> {
         Some((checking.origin, checking.result?))
     }
 
+    /// A request with effects is done once; one without is done again whenever it comes.
+    fn remember_answer(&mut self, now: Now, caller: &Caller, sealed: Bytes) -> Bytes {
+        let key = (caller.signer, caller.transaction);
+        if self.answers.get(&key).is_some() {
+            self.answers.answer(&key, &sealed);
+            return sealed;
+        }
+        let until = now.mono + request_lifetime(self.configuration.overlay_reliability_timer);
+        let contents = |sealed: &Bytes| {
+            MessageContents::decode(&self.dialect, sealed).ok().map(|(_, contents)| contents)
+        };
+        let same = |before: &Bytes, sealed: &Bytes| contents(before) == contents(sealed);
+        self.given.alike((now.mono, until), key, sealed, same)
+    }
+
     fn release_seals(&mut self, now: Now) {
         while self.crypto.seals.front().is_some_and(|entry| entry.result.is_some()) {
             let Some(Signing { code, then, result: Some(result), .. }) =
@@ -200,7 +218,7 @@ impl<T: Topology, S: Store> Node<T, S> {
                 (Then::Request(id), Ok(sealed)) => self.on_request_sealed(now, id, sealed),
                 (Then::Request(id), Err(error)) => self.on_request_unsealed(now, id, &error),
                 (Then::Answer(caller), Ok(sealed)) => {
-                    self.answers.answer(&(caller.signer, caller.transaction), &sealed);
+                    let sealed = self.remember_answer(now, &caller, sealed);
                     self.send_answer(now, &caller, &sealed);
                 }
                 // an answer that cannot be encoded is one that does not fit: too many certificates

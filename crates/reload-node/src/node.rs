@@ -56,7 +56,10 @@ pub struct Node<T: Topology, S: Store> {
     /// Makes the opaque ids of via lists, if the node is to.
     pub(crate) compressor: Option<Compressor>,
     pub(crate) transactions: Transactions,
+    /// To requests with effects, which are not done twice.
     pub(crate) answers: Answers,
+    /// To the others.
+    pub(crate) given: Answers,
     pub(crate) fragments: Fragments,
     pub(crate) rate: Rate,
     pub(crate) crypto: Crypto,
@@ -104,6 +107,7 @@ impl<T: Topology, S: Store> Node<T, S> {
             path_probes: PathProbes::default(),
             transactions: Transactions::default(),
             answers: Answers::new(setup.limits.answers),
+            given: Answers::new(setup.limits.answers / 8), // those may be long
             fragments: Fragments::new(setup.limits.fragment_bytes, largest),
             rate: Rate::new(setup.limits.requests_per_second),
             crypto: Crypto::default(),

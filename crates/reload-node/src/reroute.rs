@@ -1,4 +1,5 @@
-//! Messages that waited on a link which failed (section 6.6.5): another way for those of others.
+//! Messages that waited on a link which failed (sections 6.6.3.1 and 6.6.5): another way for those of
+//! others. Those that have none stay there: the link may work again.
 
 use bytes::Bytes;
 use reload_storage::Store;
@@ -17,17 +18,21 @@ impl<T: Topology, S: Store> Node<T, S> {
                 continue;
             };
             let own = self.transactions.get(header.transaction_id).is_some();
-            let ended = header.via_list.is_empty() && !is_answer(&header, &rest);
+            // only the first fragment tells whether it is of a request
+            let known = header.fragment.offset == 0 && !is_answer(&header, &rest);
+            let ended = header.via_list.is_empty() && known;
             if own || ended {
                 continue;
             }
-            if let Step::Forward(other) = self.step(&header.destination_list)
-                && other != link
-                && self.send_on(now, other, &header, &rest)
-            {
-                self.counters.rerouted += 1;
-            } else if self.step(&header.destination_list) == Step::Deliver {
-                self.deliver_back(now, header, rest);
+            match self.step(&header.destination_list) {
+                Step::Forward(other) if other != link => {
+                    if self.send_on(now, other, &header, &rest) {
+                        self.counters.rerouted += 1;
+                    }
+                }
+                Step::Deliver => self.deliver_back(now, header, rest),
+                // nowhere else: if the link is still there, it may work again
+                _ => drop(self.send_on(now, link, &header, &rest)),
             }
         }
     }

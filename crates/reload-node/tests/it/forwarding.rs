@@ -1,7 +1,7 @@
 //! Receipt and forwarding (sections 6.1 and 6.3.2).
 
 use bytes::Bytes;
-use reload_node::Role;
+use reload_node::{LinkEvent, Role};
 use reload_wire::{
     Destination, ErrorCode, ForwardingOption, MessageCode, NodeId, ProbeReq, ResourceId,
 };
@@ -419,6 +419,18 @@ fn what_waited_on_a_failed_link_goes_another_way_once() {
     let sent = bench.only(alive); // 6.6.5
     assert_eq!(sent.header.via_list, [node(from.id)]);
     bench.down(dead);
+    assert!(bench.is_silent());
+}
+
+#[test]
+fn what_waited_on_a_link_that_fails_and_has_no_other_way_stays_there() {
+    let mut bench = Bench::new();
+    let (from, link) = bench.linked(1);
+    bench.hear(link, &from, &from.ping(bench.here()));
+    let (_, answer) = bench.sent.pop_front().expect("it was answered");
+    bench.fail(link, vec![answer.clone()]);
+    assert_eq!(bench.sent.pop_front(), Some((link, answer.clone())), "the link may work again");
+    bench.tell(link, LinkEvent::Down { reason: "gone".to_owned(), unacknowledged: vec![answer] });
     assert!(bench.is_silent());
 }
 
