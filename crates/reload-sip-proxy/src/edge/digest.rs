@@ -74,15 +74,14 @@ impl Authenticator {
             return Verdict::Passed;
         }
         let given = asks.credentials(request).filter(|it| it.realm == self.realm);
-        match given {
-            Some(given) if self.is_right(&given, request, password) => {
-                match self.nonces().spend(now, &given.nonce, given.count) {
-                    Use::Fresh => Verdict::Passed,
-                    Use::Stale => self.challenge(now, asks, true),
-                    Use::Unknown | Use::Repeated => self.challenge(now, asks, false),
-                }
-            }
-            _ => self.challenge(now, asks, false),
+        let Some(given) = given.filter(|it| self.is_right(it, request, password)) else {
+            return self.challenge(now, asks, false);
+        };
+        let used = self.nonces().spend(now, &given.nonce, given.count);
+        match used {
+            Use::Fresh => Verdict::Passed,
+            Use::Stale => self.challenge(now, asks, true),
+            Use::Unknown | Use::Repeated => self.challenge(now, asks, false),
         }
     }
 
@@ -90,6 +89,7 @@ impl Authenticator {
     pub(crate) fn strip(&self, request: &mut Request) {
         request.headers_mut().retain(|header| match header {
             Header::Authorization(_) | Header::ProxyAuthorization(_) => {
+                // what cannot be read may be ours
                 Credentials::parse(header.value()).is_some_and(|it| it.realm != self.realm)
             }
             _ => true,
@@ -168,4 +168,218 @@ impl Algorithm {
 pub(super) fn is_equal(a: &[u8], b: &[u8]) -> bool {
     let differences = a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b));
     a.len() == b.len() && std::hint::black_box(differences) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1:5070";
+    const ELSEWHERE: &str = "192.0.2.7:5070";
+
+    fn authenticator(password: Option<&str>) -> Authenticator {
+        Authenticator::new(&Aor::parse("alice@o.example").unwrap(), password)
+    }
+
+    fn request(method: &str, headers: &str) -> Request {
+        let text = format!("{method} sip:o.example SIP/2.0\r\nCall-ID: c1\r\n{headers}\r\n");
+        Request::try_from(text.as_str()).unwrap()
+    }
+
+    fn check(authenticator: &Authenticator, request: &Request, asks: Asks) -> Verdict {
+        authenticator.check(request, ELSEWHERE.parse().unwrap(), asks)
+    }
+
+    /// A phone that answers challenges.
+    struct Phone {
+        user: &'static str,
+        password: &'static str,
+        algorithm: Algorithm,
+        method: &'static str,
+        count: u32,
+    }
+
+    const PHONE: Phone = Phone {
+        user: "alice",
+        password: "secret",
+        algorithm: Algorithm::Sha256,
+        method: "REGISTER",
+        count: 1,
+    };
+
+    impl Phone {
+        fn answer(&self, header: &str, nonce: &str) -> Request {
+            let count_text = format!("{:08x}", self.count);
+            let credentials = Credentials {
+                user: self.user.to_owned(),
+                realm: "o.example".to_owned(),
+                nonce: nonce.to_owned(),
+                uri: "sip:o.example".to_owned(),
+                response: String::new(),
+                algorithm: self.algorithm,
+                client_nonce: "cc".to_owned(),
+                count: self.count,
+                count_text: count_text.clone(),
+            };
+            let response = response(&credentials, self.method, self.password);
+            let value = format!(
+                "Digest username=\"{}\", realm=\"o.example\", nonce=\"{nonce}\", uri=\"sip:o.example\", \
+                 response=\"{response}\", algorithm={}, cnonce=\"cc\", qop=auth, nc={count_text}",
+                self.user,
+                self.algorithm.name()
+            );
+            request(self.method, &format!("{header}: {value}\r\n"))
+        }
+    }
+
+    /// The nonce of a challenge, and whether it says that the last one was stale.
+    fn challenged(verdict: Verdict) -> (String, bool) {
+        let Verdict::Challenge(_, headers) = verdict else { panic!("no challenge: {verdict:?}") };
+        let value = headers[0].value().to_owned();
+        let nonce = value.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
+        (nonce.to_owned(), value.contains("stale=true"))
+    }
+
+    fn nonce(authenticator: &Authenticator) -> String {
+        challenged(check(authenticator, &request("REGISTER", ""), Asks::Registrar)).0
+    }
+
+    #[test]
+    fn the_response_is_that_of_the_examples_of_rfc_7616() {
+        // section 3.9.1
+        for (algorithm, expected) in [
+            (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
+            (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+        ] {
+            let given = Credentials {
+                user: "Mufasa".to_owned(),
+                realm: "http-auth@example.org".to_owned(),
+                nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v".to_owned(),
+                uri: "/dir/index.html".to_owned(),
+                response: String::new(),
+                algorithm,
+                client_nonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".to_owned(),
+                count: 1,
+                count_text: "00000001".to_owned(),
+            };
+            assert_eq!(response(&given, "GET", "Circle of Life"), expected);
+        }
+    }
+
+    #[test]
+    fn a_challenge_offers_the_better_algorithm_first() {
+        let authenticator = authenticator(Some("secret"));
+        for (asks, code, name) in
+            [(Asks::Registrar, 401, "WWW-Authenticate"), (Asks::Proxy, 407, "Proxy-Authenticate")]
+        {
+            let verdict = check(&authenticator, &request("REGISTER", ""), asks);
+            let Verdict::Challenge(status, headers) = verdict else { panic!("{verdict:?}") };
+            assert_eq!(status.code(), code);
+            let names: Vec<_> = headers.iter().map(|it| it.name().to_owned()).collect();
+            assert_eq!(names, [name, name]);
+            assert!(headers[0].value().contains("algorithm=SHA-256"));
+            assert!(headers[1].value().contains("algorithm=MD5"));
+        }
+    }
+
+    #[test]
+    fn the_password_passes_with_each_algorithm_and_both_forms_of_the_name() {
+        let authenticator = authenticator(Some("secret"));
+        for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+            for user in ["alice", "alice@o.example"] {
+                let phone = Phone { user, algorithm, ..PHONE };
+                let answer = phone.answer("Authorization", &nonce(&authenticator));
+                let verdict = check(&authenticator, &answer, Asks::Registrar);
+                assert_eq!(verdict, Verdict::Passed, "{user} {algorithm:?}");
+            }
+        }
+        let phone = Phone { method: "INVITE", ..PHONE };
+        let answer = phone.answer("Proxy-Authorization", &nonce(&authenticator));
+        assert_eq!(check(&authenticator, &answer, Asks::Proxy), Verdict::Passed);
+    }
+
+    #[test]
+    fn wrong_credentials_are_challenged_anew() {
+        let authenticator = authenticator(Some("secret"));
+        let wrong = [
+            Phone { password: "Secret", ..PHONE },
+            Phone { user: "bob", ..PHONE },
+            Phone { user: "alice@p.example", ..PHONE },
+        ];
+        for phone in wrong {
+            let answer = phone.answer("Authorization", &nonce(&authenticator));
+            let verdict = check(&authenticator, &answer, Asks::Registrar);
+            assert!(!challenged(verdict).1, "{}", phone.user);
+        }
+        let answer = PHONE.answer("Authorization", &nonce(&authenticator));
+        challenged(check(&authenticator, &answer, Asks::Proxy));
+        let mut other = PHONE.answer("Authorization", &nonce(&authenticator));
+        other.method = Method::Invite;
+        challenged(check(&authenticator, &other, Asks::Registrar));
+        let foreign = PHONE.answer("Authorization", &"00".repeat(32));
+        challenged(check(&authenticator, &foreign, Asks::Registrar));
+    }
+
+    #[test]
+    fn what_was_overheard_does_not_pass_again() {
+        let authenticator = authenticator(Some("secret"));
+        let nonce = nonce(&authenticator);
+        let first = PHONE.answer("Authorization", &nonce);
+        assert_eq!(check(&authenticator, &first, Asks::Registrar), Verdict::Passed);
+        challenged(check(&authenticator, &first, Asks::Registrar));
+        let next = Phone { count: 2, ..PHONE }.answer("Authorization", &nonce);
+        assert_eq!(check(&authenticator, &next, Asks::Registrar), Verdict::Passed);
+    }
+
+    #[test]
+    fn right_credentials_with_an_old_nonce_are_told_that_it_is_stale() {
+        let authenticator = authenticator(Some("secret"));
+        let answer = PHONE.answer("Authorization", &nonce(&authenticator));
+        let later = tokio::time::Instant::now().into_std() + 2 * NONCE_LIFETIME;
+        let source = ELSEWHERE.parse().unwrap();
+        let verdict = authenticator.check_at(later, &answer, source, Asks::Registrar);
+        assert!(challenged(verdict).1);
+    }
+
+    #[test]
+    fn without_a_password_only_phones_on_this_machine_pass() {
+        let open = authenticator(None);
+        let invite = request("INVITE", "");
+        for (source, passes) in [
+            (LOCAL, true),
+            ("[::1]:5060", true),
+            ("[::ffff:127.0.0.1]:5060", true),
+            (ELSEWHERE, false),
+            ("[2001:db8::1]:5060", false),
+        ] {
+            let verdict = open.check(&invite, source.parse().unwrap(), Asks::Proxy);
+            assert_eq!(verdict == Verdict::Passed, passes, "{source}");
+        }
+        let local =
+            authenticator(Some("secret")).check(&invite, LOCAL.parse().unwrap(), Asks::Proxy);
+        challenged(local);
+    }
+
+    #[test]
+    fn ack_and_cancel_are_never_challenged() {
+        let authenticator = authenticator(Some("secret"));
+        for method in ["ACK", "CANCEL"] {
+            let verdict = check(&authenticator, &request(method, ""), Asks::Proxy);
+            assert_eq!(verdict, Verdict::Passed);
+        }
+    }
+
+    #[test]
+    fn credentials_for_this_node_go_no_further() {
+        let authenticator = authenticator(Some("secret"));
+        let mut message = PHONE.answer("Proxy-Authorization", &nonce(&authenticator));
+        let foreign = message.headers.iter().find(|it| it.name() == "Proxy-Authorization").unwrap();
+        let foreign = foreign.value().replace("o.example", "p.example");
+        message.headers.push(Header::Authorization(foreign.as_str().into()));
+        message.headers.push(Header::Authorization("Digest broken".into()));
+        authenticator.strip(&mut message);
+        let left: Vec<_> = message.headers.iter().filter(|it| it.name().contains("Auth")).collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].value(), foreign);
+    }
 }

@@ -22,6 +22,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tracing::debug;
 
+use crate::methods::AnyMethod;
+
 /// Ports that are tried until UDP and TCP have the same one free.
 const ATTEMPTS: usize = 64;
 /// Streams of phones at one time: one for each phone, and room for those that come and go.
@@ -108,7 +110,7 @@ impl Listeners {
         let layer = &endpoint.transport_layer;
         layer.set_stream_idle_timeout(MAX_IDLE);
         let addr = sip_address(Transport::Udp, self.addresses.plain);
-        let inner = UdpInner { conn: Arc::new(self.udp), addr };
+        let inner = UdpInner { conn: Arc::new(AnyMethod(self.udp)), addr };
         let udp = UdpConnection::attach(inner, None, Some(end.child_token())).await;
         layer.add_transport(SipConnection::Udp(udp));
         let streams = Streams {
@@ -229,3 +231,6 @@ fn acceptor(identity: &TlsIdentity) -> Result<TlsAcceptor, String> {
 fn sip_address(transport: Transport, address: SocketAddr) -> SipAddr {
     SipAddr { r#type: Some(transport), addr: address.into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::resend::Resends;
+use crate::methods::{hide, reveal};
 use crate::overlay::{OverlayError, Path, Peer, Pipe};
 
 /// Class E: addresses that no machine has (RFC 1112 section 4).
@@ -220,7 +221,7 @@ impl UdpSocket for Socket {
     }
 
     async fn send_to(&self, buf: &[u8], _addr: SocketAddr) -> rsipstack::Result<usize> {
-        let datagram = Bytes::copy_from_slice(buf);
+        let datagram = Bytes::from(reveal(buf).into_owned());
         self.touch();
         let result = self.send(datagram.clone()).await;
         if let (Err(error), Ok(request)) = (&result, Request::try_from(buf)) {
@@ -315,7 +316,7 @@ fn read_message(datagram: &[u8], from: SocketAddr) -> Result<SipMessage, String>
     if datagram.len() > MAX_MESSAGE {
         return Err("longer than a message may be".to_owned());
     }
-    let message = SipMessage::try_from(datagram).map_err(|error| error.to_string())?;
+    let message = SipMessage::try_from(&*hide(datagram)).map_err(|error| error.to_string())?;
     let body = match &message {
         SipMessage::Request(request) => request.body.len(),
         SipMessage::Response(response) => response.body.len(),
@@ -328,7 +329,7 @@ fn read_message(datagram: &[u8], from: SocketAddr) -> Result<SipMessage, String>
 }
 
 fn content_length(message: &SipMessage) -> Option<usize> {
-    use rsipstack::sip::{HasHeaders, UntypedHeader};
+    use rsipstack::sip::HasHeaders;
     message.headers().iter().find_map(|header| match header {
         Header::ContentLength(length) => length.value().trim().parse().ok(),
         _ => None,
@@ -386,3 +387,6 @@ async fn sleep_until(deadline: Option<Instant>) {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ mod names;
 mod pool;
 mod resend;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub(crate) use channel::{Hold, SipPipe};
 pub(crate) use names::NoNames;

@@ -240,3 +240,179 @@ fn number_of(address: &SipAddr) -> Option<u32> {
         Host::IpAddr(_) | Host::Domain(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{FakeOverlay, node, pair, peer, stack, target};
+    use super::*;
+
+    fn pool(overlay: &Arc<FakeOverlay>) -> Arc<Pool> {
+        let overlay: Arc<dyn Overlay> = overlay.clone();
+        Pool::new(overlay, stack(Duration::from_millis(500)).inner)
+    }
+
+    fn count(overlay: &FakeOverlay) -> usize {
+        overlay.connects.load(Ordering::SeqCst)
+    }
+
+    // R7904-5.1-06
+    #[tokio::test(start_paused = true)]
+    async fn a_second_call_to_a_node_takes_the_pipe_of_the_first() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let first = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        let second = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!(count(&overlay), 1);
+        pool.to(&target(2), Scheme::Sips).await.unwrap();
+        pool.to(&target(3), Scheme::Sip).await.unwrap();
+        assert_eq!(count(&overlay), 3, "another scheme and another node are other pipes");
+    }
+
+    // R7904-5.1-05
+    #[tokio::test(start_paused = true)]
+    async fn without_a_pipe_for_sip_a_new_one_is_made() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        assert!(pool.live(node(2), None).is_none());
+        let pipe = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        assert_eq!((count(&overlay), pipe.peer().node), (1, node(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_who_want_one_node_at_a_time_share_one_attempt() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let attempts: Vec<_> = (0..8)
+            .map(|_| {
+                let pool = Arc::clone(&pool);
+                tokio::spawn(async move { pool.to(&target(2), Scheme::Sip).await })
+            })
+            .collect();
+        for attempt in attempts {
+            assert_eq!(attempt.await.unwrap().unwrap().peer().node, node(2));
+        }
+        assert_eq!((count(&overlay), pool.len()), (1, 1));
+        assert!(lock(&pool.table).connecting.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_shared_and_the_next_call_tries_anew() {
+        let overlay = FakeOverlay::new();
+        *overlay.refusal.lock().unwrap() = Some(OverlayError::NotOffered(Scheme::Sip));
+        let pool = pool(&overlay);
+        let (here, there) = (target(2), target(2));
+        let (one, two) = tokio::join!(pool.to(&here, Scheme::Sip), pool.to(&there, Scheme::Sip));
+        for result in [one, two] {
+            assert_eq!(result.err(), Some(OverlayError::NotOffered(Scheme::Sip)));
+        }
+        assert_eq!(count(&overlay), 1);
+        *overlay.refusal.lock().unwrap() = None;
+        assert!(pool.to(&target(2), Scheme::Sip).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_gives_up_leaves_no_attempt_behind() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let there = target(2);
+        let attempt = pool.to(&there, Scheme::Sip);
+        let given_up = tokio::time::timeout(Duration::from_millis(1), attempt);
+        assert!(given_up.await.is_err());
+        assert!(lock(&pool.table).connecting.is_empty());
+        assert!(pool.to(&target(2), Scheme::Sip).await.is_ok());
+    }
+
+    // R7904-5.1-04
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_that_ends_at_another_node_is_closed_unused() {
+        let overlay = FakeOverlay::new();
+        *overlay.impostor.lock().unwrap() = Some(node(9));
+        let pool = pool(&overlay);
+        let result = pool.to(&target(2), Scheme::Sip).await;
+        assert!(matches!(result.err(), Some(OverlayError::NotReached(_))));
+        assert_eq!(pool.len(), 0);
+        let end = overlay.ends.lock().unwrap().pop().unwrap();
+        assert_eq!(end.recv().await, None, "closed, and nothing was sent");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_that_was_accepted_serves_calls_the_other_way() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let (here, _there) = pair(&peer(1), &peer(2));
+        let accepted = pool.adopt(Scheme::Sip, Box::new(here)).await.unwrap();
+        let used = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        assert!(Arc::ptr_eq(&accepted, &used));
+        assert_eq!(count(&overlay), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_is_closed_ten_minutes_after_its_last_use_unless_it_is_held() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let pipe = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        let hold = pipe.hold();
+        tokio::time::sleep(2 * MAX_IDLE).await;
+        assert!(!pipe.is_closed());
+        drop(hold);
+        tokio::time::sleep(MAX_IDLE - SWEEP).await;
+        assert!(!pipe.is_closed());
+        tokio::time::sleep(2 * SWEEP).await;
+        assert!(pipe.is_closed());
+        assert_eq!(pool.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pipe_that_closes_tells_at_once_and_is_replaced() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let pipe = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        drop(overlay.ends.lock().unwrap().pop());
+        tokio::time::timeout(Duration::from_millis(50), pipe.closed()).await.unwrap();
+        let next = pool.to(&target(2), Scheme::Sip).await.unwrap();
+        assert!(!Arc::ptr_eq(&pipe, &next));
+        let known = pool.of_connection(&pipe.connection()).unwrap();
+        assert!(Arc::ptr_eq(&known, &pipe), "its transactions may still go on");
+        tokio::time::sleep(LINGER + 2 * SWEEP).await;
+        assert!(pool.of_connection(&pipe.connection()).is_none());
+        assert!(pool.of_connection(&next.connection()).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn too_many_pipes_cost_the_one_idle_longest_and_no_held_one() {
+        let overlay = FakeOverlay::new();
+        let pool = pool(&overlay);
+        let mut ends = Vec::new();
+        let mut pipes = Vec::new();
+        for _ in 0..MAX_PIPES {
+            let (here, there) = pair(&peer(1), &peer(2));
+            pipes.push(pool.adopt(Scheme::Sip, Box::new(here)).await.unwrap());
+            ends.push(there);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let first = pipes[0].hold();
+        pool.to(&target(3), Scheme::Sip).await.unwrap();
+        assert_eq!(pool.len(), MAX_PIPES);
+        assert!(!pipes[0].is_closed() && pipes[1].is_closed() && !pipes[2].is_closed());
+        let holds: Vec<_> = pipes.iter().map(SipPipe::hold).collect();
+        pool.live(node(3), None).unwrap().close();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let (here, there) = pair(&peer(1), &peer(4));
+        let hold = pool.adopt(Scheme::Sip, Box::new(here)).await.unwrap().hold();
+        let refused = pool.to(&target(5), Scheme::Sip).await;
+        assert!(matches!(refused.err(), Some(OverlayError::NotReached(_))));
+        drop((first, holds, hold, there));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_of_a_phone_is_no_pipe() {
+        let pool = pool(&FakeOverlay::new());
+        let udp = rsipstack::transport::udp::UdpConnection::create_connection(
+            "127.0.0.1:0".parse().unwrap(),
+            None,
+            None,
+        );
+        assert!(pool.of_connection(&SipConnection::Udp(udp.await.unwrap())).is_none());
+    }
+}
