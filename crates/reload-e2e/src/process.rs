@@ -196,4 +196,4 @@ impl Drop for Process {
 }
 
 /// As much of a log as helps when a test has failed.
-const LAST_LINES: usize = 40;
+const LAST_LINES: usize = 100;

@@ -94,8 +94,18 @@ impl Baresip {
     /// If there is none in time.
     pub fn registration(&self, limit: Duration) -> Result<String> {
         // bob@example.org: {0/UDP/v4} 200 OK (server) [1 binding]
-        let line = self.process.logged(&[&self.address(), "{0/"], limit)?;
-        Ok(line.split_once("} ").context("no status")?.1.to_owned())
+        let success = format!("{}: {{0/", self.address());
+        // reg: sip:bob@example.org: 403 Forbidden (server)
+        let failure = format!("reg: sip:{}: ", self.address());
+        let look = || {
+            let text = self.process.log_text();
+            let answer = text.lines().find_map(|line| {
+                let after = |words: &str| Some(line.split_once(words)?.1);
+                after(&failure).or_else(|| Some(after(&success)?.split_once("} ")?.1))
+            });
+            answer.map(str::to_owned).with_context(|| text.clone())
+        };
+        Ok(until(&format!("{} is registered or refused", self.address()), limit, look)?.0)
     }
 
     /// Calls somebody.
@@ -119,10 +129,10 @@ impl Baresip {
     /// Ends the call, or does not take it (486), or takes it back.
     ///
     /// # Errors
-    /// If the phone does not answer.
+    /// If there is no call.
     pub fn hang_up(&mut self) -> Result<()> {
         self.control.command("hangup", "")?;
-        Ok(())
+        self.closed(END).map(|_| ())
     }
 
     /// Sends a text to the one whom its account writes to.

@@ -50,8 +50,7 @@ impl Kamailio {
         let mut server = Self { address, process };
         until("kamailio serves", LIMIT, || {
             server.process.check_alive()?;
-            let uri = format!("sip:{domain}");
-            let asked = asker.options(address, &uri, &format!("sip:asker@{domain}"));
+            let asked = asker.options(address, domain, &format!("asker@{domain}"));
             asked.with_context(|| server.process.log_text())
         })?;
         Ok(Some(server))

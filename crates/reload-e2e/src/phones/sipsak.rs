@@ -27,22 +27,32 @@ impl Sipsak {
         Ok(installed("sipsak")?.then(|| Self { site: site.clone() }))
     }
 
-    /// Sends OPTIONS of somebody through a proxy, which must be answered with 200.
+    /// Sends OPTIONS of somebody to the proxy of a domain, which must be answered with 200.
     ///
     /// # Errors
     /// What it says.
-    pub fn options(&self, proxy: SocketAddr, uri: &str, from: &str) -> Result<()> {
-        // Of a port in the URI it takes four digits.
-        self.ask(&["-p", &proxy.to_string(), "-c", from, "-s", uri]).map(|_| ())
-    }
-
-    /// Runs it with all that it says; it must end with 0.
-    ///
-    /// # Errors
-    /// What it says.
-    pub fn ask(&self, arguments: &[&str]) -> Result<String> {
+    pub fn options(&self, proxy: SocketAddr, domain: &str, from: &str) -> Result<()> {
+        // With the option for it, From is another one all the same, and a port in the URI has four digits.
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), request(domain, from))?;
         let mut command = self.site.program(Path::new("sipsak"));
-        command.args(arguments);
-        run(command, LIMIT)
+        command.args(["-p", &proxy.to_string(), "-s", &format!("sip:{domain}"), "-f"]);
+        command.arg(file.path());
+        run(command, LIMIT).map(|_| ())
     }
+}
+
+/// It adds a Via.
+fn request(domain: &str, from: &str) -> String {
+    format!(
+        "OPTIONS sip:{domain} SIP/2.0\r
+From: <sip:{from}>;tag=sipsak\r
+To: <sip:{domain}>\r
+Call-ID: sipsak-{domain}\r
+CSeq: 1 OPTIONS\r
+Max-Forwards: 70\r
+Content-Length: 0\r
+\r
+"
+    )
 }

@@ -78,8 +78,9 @@ fn the_ordinary_world_is_called_and_calls_in() {
 fn options_are_answered_by_the_proxy() {
     let village = Village::found("options", &[]);
     let Some(sipsak) = Sipsak::new(&Site::loopback()).unwrap() else { return };
-    let (proxy, domain) = (village.proxy(ALICE), format!("sip:{}", village.domain()));
-    sipsak.options(proxy, &domain, &village.uri("alice")).unwrap();
+    let (proxy, domain) = (village.proxy(ALICE), village.domain());
+    sipsak.options(proxy, domain, &village.aor("alice")).unwrap();
+    assert!(sipsak.options(proxy, domain, &village.aor("bob")).is_err(), "not bob's peer");
 }
 
 fn call(from: &mut Baresip, to: &mut Baresip, uri: &str, caller: &str) {
