@@ -40,5 +40,5 @@ pub use error::{LinkError, SendError};
 pub use link::{ACK_QUEUE, FrameEvent, FrameLink, LinkOutput, LinkSettings};
 pub use liveness::{DEAD_AFTER, LinkState};
 pub use reliability::{ReliableLink, Sender};
-pub use rtt::{INITIAL_RTO, MAX_RTO, MIN_RTO, RoundTrip};
+pub use rtt::{INITIAL_RTO, MAX_RTO, MIN_RESEND_RTO, MIN_RTO, RoundTrip};
 pub use stats::{Counters, LinkStats};

@@ -1,10 +1,15 @@
 //! Round-trip time and RTO by section 2 of RFC 6298, rounded up to the millisecond (6.6.3.1).
-//! The RTO retransmits nothing on TLS: it says when a link leaves the Routing Table (6.6.5).
+//! On TLS the RTO retransmits nothing, it says when a link leaves the Routing Table (6.6.5); on
+//! datagrams it does both.
 
 use std::time::Duration;
 
-/// The floor of the RTO: 500 ms, deliberately under the 1 s of RFC 6298 (2.4); 6.6.3.1 names it.
+/// The floor of the RTO where nothing is sent again: 500 ms, deliberately under the 1 s of RFC 6298
+/// (2.4), as 6.6.3.1 has it for a static RTO.
 pub const MIN_RTO: Duration = Duration::from_millis(500);
+/// The floor of the RTO of Simple Reliability (6.6.3.1, which wants no second): ACKs come at once, so
+/// it only has to be above what a busy far end takes for one.
+pub const MIN_RESEND_RTO: Duration = Duration::from_millis(200);
 /// The RTO before the first measurement (RFC 6298 2.1).
 pub const INITIAL_RTO: Duration = Duration::from_secs(1);
 /// The ceiling of the RTO (RFC 6298 2.5 asks for at least 60 s).
@@ -15,19 +20,26 @@ pub const MAX_RTO: Duration = Duration::from_secs(60);
 pub struct RoundTrip {
     smoothed: Option<(Duration, Duration)>,
     rto: Duration,
+    floor: Duration,
 }
 
 impl RoundTrip {
-    /// Nothing measured yet: RTO is [`INITIAL_RTO`].
+    /// Nothing measured yet: RTO is [`INITIAL_RTO`], later at least [`MIN_RTO`].
     #[must_use]
     pub const fn new() -> Self {
-        Self::starting_at(INITIAL_RTO)
+        Self { smoothed: None, rto: INITIAL_RTO, floor: MIN_RTO }
     }
 
-    /// Nothing measured yet, but the path is known to be long (section 6.6.3.1), or short.
+    /// For a link that sends again: the RTO may come down to [`MIN_RESEND_RTO`].
     #[must_use]
-    pub const fn starting_at(rto: Duration) -> Self {
-        Self { smoothed: None, rto }
+    pub const fn for_resending() -> Self {
+        Self { floor: MIN_RESEND_RTO, ..Self::new() }
+    }
+
+    /// The path is known to be long (section 6.6.3.1), or short: holds until something is measured.
+    #[must_use]
+    pub const fn starting_at(self, rto: Duration) -> Self {
+        Self { rto, ..self }
     }
 
     /// Takes a measurement: the time between a frame and its ACK.
@@ -41,7 +53,7 @@ impl RoundTrip {
             }
         };
         self.smoothed = Some((srtt, rttvar));
-        self.rto = round_up_to_ms(srtt + rttvar * 4).clamp(MIN_RTO, MAX_RTO);
+        self.rto = round_up_to_ms(srtt + rttvar * 4).clamp(self.floor, MAX_RTO);
     }
 
     /// The smoothed round-trip time, if anything was measured.
@@ -109,6 +121,10 @@ mod tests {
         let mut round_trip = RoundTrip::new();
         round_trip.measure(Duration::from_micros(50));
         assert_eq!(round_trip.rto(), MIN_RTO);
+        let mut round_trip = RoundTrip::for_resending();
+        assert_eq!(round_trip.rto(), INITIAL_RTO);
+        round_trip.measure(Duration::from_micros(50));
+        assert_eq!(round_trip.rto(), MIN_RESEND_RTO);
         let mut round_trip = RoundTrip::new();
         round_trip.measure(Duration::from_secs(100));
         assert_eq!(round_trip.rto(), MAX_RTO);

@@ -60,7 +60,11 @@ pub struct ReliableLink {
     state: LinkState,
     /// Timeouts in a row without an ACK of anything sent later.
     silence: u32,
+    /// The first of these timeouts, or the last time since then that the peer was heard all the same.
+    quiet_since: Option<Instant>,
     last_timeout: Option<Instant>,
+    /// When the last data frame came.
+    heard: Option<Instant>,
     newest_acknowledged: Option<u64>,
     last_sent: Option<Instant>,
     /// Stop and wait: no new message before.
@@ -84,10 +88,12 @@ impl ReliableLink {
             arrivals: Arrivals::default(),
             congestion: Congestion::new(mtu),
             path_mtu: PathMtu::new(mtu),
-            round_trip: RoundTrip::new(),
+            round_trip: RoundTrip::for_resending(),
             state: LinkState::Alive,
             silence: 0,
+            quiet_since: None,
             last_timeout: None,
+            heard: None,
             newest_acknowledged: None,
             last_sent: None,
             pause: None,
@@ -107,7 +113,7 @@ impl ReliableLink {
     /// (section 6.6.3.1: a larger one where the path is known to be long).
     #[must_use]
     pub const fn with_initial_rto(mut self, rto: Duration) -> Self {
-        self.round_trip = RoundTrip::starting_at(rto);
+        self.round_trip = self.round_trip.starting_at(rto);
         self
     }
 
@@ -149,7 +155,10 @@ impl ReliableLink {
         self.counters.bytes_received += wide(record.len());
         match FramedMessage::decode_exact(&self.dialect, record) {
             _ if self.state == LinkState::Dead => {}
-            Ok(FramedMessage::Data { sequence, message }) => self.on_data(sequence, message),
+            Ok(FramedMessage::Data { sequence, message }) => {
+                self.heard = Some(now);
+                self.on_data(sequence, message);
+            }
             Ok(FramedMessage::Ack { ack_sequence, received }) => {
                 self.on_ack(now, ack_sequence, received);
             }

@@ -16,8 +16,9 @@ use crate::link::{FrameEvent, wide};
 use crate::liveness::{DEAD_AFTER, LinkState};
 use crate::rtt::MAX_RTO;
 
-/// The retransmission at which a link without ACKs leaves the Routing Table (section 6.6.3.1).
-const FAILING_AT: u32 = 3;
+/// The retransmission at which a link without ACKs leaves the Routing Table (section 6.6.3.1): the
+/// first ends a whole RTO without an ACK, three more follow.
+const FAILING_AT: u32 = 1 + 3;
 /// The retransmission without ACKs that takes the path for a narrower one, if larger frames are lost.
 const NARROW_AT: u32 = 2;
 /// Between an ACK and the next message of a stop-and-wait sender (section 6.6.3.1).
@@ -27,20 +28,20 @@ impl ReliableLink {
     /// Sends again what is overdue; call it at [`ReliableLink::next_timeout`], then poll.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pause = self.pause.filter(|until| *until > now);
-        let (mut silent, mut wide_lost) = (false, false);
+        let (mut silent, mut wide_lost, mut exhausted) = (false, false, false);
         for lost in self.outstanding.overdue(now) {
             let passed = self.newest_acknowledged.is_some_and(|newest| newest > lost.frame);
             // frames that were out together are overdue together: one timeout
             let counted = self.last_timeout.is_some_and(|last| lost.at < last);
             silent |= !lost.large && !passed && !counted;
             wide_lost |= self.path_mtu.is_above_base(lost.size);
-            self.on_lost(&lost);
+            exhausted |= self.on_lost(&lost) && !lost.large;
         }
         if silent {
             self.on_silence(now, wide_lost);
         }
         if let LinkState::Failing { since } = self.state
-            && (self.silence >= TRIES || now >= since + DEAD_AFTER)
+            && (self.silence >= TRIES || exhausted || now >= since + DEAD_AFTER)
         {
             self.die();
         }
@@ -161,8 +162,8 @@ impl ReliableLink {
         (self.round_trip.rto() * (1 << doublings)).min(MAX_RTO)
     }
 
-    /// A frame is lost: its message goes out again, or was sent often enough.
-    fn on_lost(&mut self, lost: &Lost) {
+    /// A frame is lost: its message goes out again, or, if this says so, was sent often enough.
+    fn on_lost(&mut self, lost: &Lost) -> bool {
         self.congestion.on_landed(lost.size);
         if lost.reported {
             self.counters.acks_missing += 1;
@@ -175,18 +176,29 @@ impl ReliableLink {
             self.on_mtu(mtu);
         }
         let most = if lost.large { LARGE_TRIES } else { TRIES };
-        if self.outstanding.get(lost.message).is_some_and(|pending| pending.tries >= most) {
+        let exhausted =
+            self.outstanding.get(lost.message).is_some_and(|pending| pending.tries >= most);
+        if exhausted {
             self.outstanding.remove(lost.message);
             self.counters.given_up += 1;
         }
+        exhausted
     }
 
     /// A whole RTO without an ACK.
     fn on_silence(&mut self, now: Instant, wide_lost: bool) {
         self.silence += 1;
         self.last_timeout = Some(now);
+        if self.silence == 1 {
+            self.quiet_since = Some(now);
+        }
         self.congestion.on_timeout(self.outstanding.next_frame());
         let failing = self.silence >= FAILING_AT && self.state == LinkState::Alive;
+        if failing && self.heard > self.quiet_since {
+            // it lives, and the ACKs may be what is lost: if not, it is that side which gets none
+            (self.silence, self.quiet_since) = (FAILING_AT - 1, self.heard);
+            return;
+        }
         if failing || (self.silence == NARROW_AT && wide_lost) {
             let mtu = self.path_mtu.reset();
             self.on_mtu(mtu);
