@@ -1,7 +1,7 @@
 //! Session descriptions on their way between phones and peers: handed to the media side, which may change
 //! where the media goes. Those inside of other bodies are left alone.
 
-use rsipstack::sip::{Headers, Request, Response, StatusCode};
+use rsipstack::sip::{ContentLength, Header, Headers, Request, Response, StatusCode};
 
 use super::header::{call_id, has_sdp, status};
 use super::hop::{Hop, PhoneHop};
@@ -29,22 +29,27 @@ impl Router {
         course: Course<'_>,
     ) -> Result<(), StatusCode> {
         let call_id = call_id(request);
-        self.carry(&request.headers, &mut request.body, call_id, course)
+        self.carry(&mut request.headers, &mut request.body, call_id, course)
     }
 
-    /// The body of an answer that is about to be sent on.
+    /// The body of an answer that is about to be sent on; none stays if it cannot be carried.
     pub(super) fn carry_response(
         &self,
         response: &mut Response,
         course: Course<'_>,
     ) -> Result<(), StatusCode> {
         let call_id = call_id(response);
-        self.carry(&response.headers, &mut response.body, call_id, course)
+        let carried = self.carry(&mut response.headers, &mut response.body, call_id, course);
+        if carried.is_err() {
+            response.body.clear();
+            response.headers.unique_push(length(&response.body));
+        }
+        carried
     }
 
     fn carry(
         &self,
-        headers: &Headers,
+        headers: &mut Headers,
         body: &mut Vec<u8>,
         call_id: String,
         course: Course<'_>,
@@ -64,7 +69,10 @@ impl Router {
             _ => None,
         };
         match changed {
-            Some(Ok(sdp)) => *body = sdp,
+            Some(Ok(sdp)) => {
+                *body = sdp;
+                headers.unique_push(length(body));
+            }
             Some(Err(error)) => return Err(status(error.status(), error.to_string())),
             None => {}
         }
@@ -82,6 +90,11 @@ impl Router {
             self.media.release_branch(&leg);
         }
     }
+}
+
+/// The length of a body: of answers and ACKs nobody sets it later.
+fn length(body: &[u8]) -> Header {
+    ContentLength::new(body.len().to_string()).into()
 }
 
 fn leg(call_id: String, phone: &PhoneHop, pipe: &SipPipe, role: Role) -> Option<Leg> {

@@ -257,7 +257,6 @@ impl Fork {
         let course = Course { from: hop, to: &self.from, is_from_caller };
         if let Err(status) = self.router.carry_response(&mut response, course) {
             response.status_code = status;
-            response.body.clear();
         }
         response
     }
