@@ -223,8 +223,10 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn new(whole: &'a [u8]) -> Self {
-        let text = whole.strip_suffix(b"\n").unwrap_or(whole);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = match whole.strip_suffix(b"\n") {
+            Some(text) => text.strip_suffix(b"\r").unwrap_or(text),
+            None => whole,
+        };
         let (text, end) = whole.split_at(text.len());
         Self { text, end }
     }

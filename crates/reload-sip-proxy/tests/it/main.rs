@@ -8,6 +8,7 @@ mod forks;
 mod identity;
 mod load;
 mod media;
+mod media_calls;
 mod outside;
 mod overlay;
 mod phone;

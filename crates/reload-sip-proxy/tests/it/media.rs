@@ -33,7 +33,7 @@ impl Side {
         let overlay = net.node("user", number);
         let media = Media::new(settings, overlay.clone());
         tokio::spawn(take_pipes(overlay.clone(), media.clone()));
-        let (phone, rtcp) = phone().await;
+        let (phone, rtcp) = rtp_phone().await;
         let leg = Leg {
             call_id: CALL.to_owned(),
             peer: overlay.node_id(),
@@ -75,7 +75,7 @@ async fn take_pipes(overlay: Arc<TestOverlay>, media: Media) {
 }
 
 /// The sockets of a phone: RTP and, on the port above it, RTCP.
-async fn phone() -> (UdpSocket, UdpSocket) {
+pub(crate) async fn rtp_phone() -> (UdpSocket, UdpSocket) {
     loop {
         let rtp = UdpSocket::bind((HERE, 0)).await.unwrap();
         let port = rtp.local_addr().unwrap().port();
@@ -85,7 +85,7 @@ async fn phone() -> (UdpSocket, UdpSocket) {
     }
 }
 
-fn sdp(ip: &str, phone: &UdpSocket) -> String {
+pub(crate) fn sdp(ip: &str, phone: &UdpSocket) -> String {
     let port = phone.local_addr().unwrap().port();
     format!(
         "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
@@ -93,7 +93,8 @@ fn sdp(ip: &str, phone: &UdpSocket) -> String {
 }
 
 /// Where an SDP sends the audio.
-fn target(sdp: &str) -> SocketAddr {
+pub(crate) fn target(sdp: &str) -> SocketAddr {
+    assert!(sdp.contains("m=audio"), "{sdp:?}");
     let word = |prefix: &str, number: usize| {
         let line = sdp.lines().find_map(|line| line.strip_prefix(prefix)).unwrap();
         line.split(' ').nth(number).unwrap()
@@ -101,7 +102,7 @@ fn target(sdp: &str) -> SocketAddr {
     SocketAddr::new(word("c=IN IP4", 1).parse().unwrap(), word("m=audio", 1).parse().unwrap())
 }
 
-fn above(address: SocketAddr) -> SocketAddr {
+pub(crate) fn above(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip(), address.port() + 1)
 }
 
@@ -131,7 +132,12 @@ impl Call {
 }
 
 /// Sends again until it comes: the first packets are lost while the pipe is being opened.
-async fn reaches(from: &UdpSocket, to: SocketAddr, at: &UdpSocket, packet: &[u8]) -> SocketAddr {
+pub(crate) async fn reaches(
+    from: &UdpSocket,
+    to: SocketAddr,
+    at: &UdpSocket,
+    packet: &[u8],
+) -> SocketAddr {
     let mut buffer = [0; 2000];
     for _ in 0..500 {
         from.send_to(packet, to).await.unwrap();
@@ -207,7 +213,7 @@ async fn a_phone_that_moves_in_a_new_offer_is_followed() {
     let net = Net::new();
     let mut call = Call::begin(&net).await;
     call.talk().await;
-    (call.caller.phone, call.caller.rtcp) = phone().await;
+    (call.caller.phone, call.caller.rtcp) = rtp_phone().await;
     let again = target(&call.callee.inward(&call.caller.outward(&call.caller.sdp())));
     assert_eq!(again, call.to_caller, "the other phone keeps its ports");
     reaches(&call.callee.phone, call.to_caller, &call.caller.phone, b"here").await;
@@ -233,7 +239,7 @@ async fn the_end_of_a_call_frees_its_ports() {
     assert_eq!(call.callee.media.usage(CALL), None);
 }
 
-async fn is_free(port: SocketAddr) {
+pub(crate) async fn is_free(port: SocketAddr) {
     for _ in 0..500 {
         if UdpSocket::bind(port).await.is_ok() {
             return;

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::media::attribute::{Need, Token};
 
@@ -249,4 +251,64 @@ fn ice_of_a_phone_does_not_lead_around_the_relay() {
     let relayed = for_phone(&ice, &[(0, (40000, 40001))]);
     assert_eq!(relayed, for_phone(BARESIP, &[(0, (40000, 40001))]));
     assert_eq!(for_phone(&ice, &[]), ice);
+}
+
+/// Lines as they come, or almost so, with the ends that come, or not.
+fn any_sdp() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "c=IN IP4 10.0.0.1",
+        "c=IN IP4 0.0.0.0",
+        "c=IN IP6 ::1",
+        "c=",
+        "c=IN IP4 224.1.1.1/3",
+        "m=audio 4000 RTP/AVP 0",
+        "m=video 0 RTP/AVP 96",
+        "m=audio 4000/2 RTP/AVP 0",
+        "m=message 4000 TCP/MSRP *",
+        "m=",
+        "m=audio",
+        "m=audio 70000 RTP/AVP 0",
+        "i=title",
+        "a=rtcp:5000",
+        "a=rtcp:5000 IN IP4 10.0.0.2",
+        "a=rtcp:",
+        "a=reload-relay:1 0000000b needed",
+        "a=group:BUNDLE 0 1",
+        "a=candidate:1 1 UDP 1 10.0.0.1 4000 typ host",
+        "",
+    ]);
+    let line = prop_oneof![
+        4 => known.prop_map(|line| line.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    let end = prop::sample::select(vec!["\r\n", "\n", "\r", ""]);
+    prop::collection::vec((line, end), 0..20).prop_map(|lines| {
+        let lines = lines.into_iter().flat_map(|(line, end)| [line, end.as_bytes().to_vec()]);
+        [b"v=0\r\n".to_vec(), lines.collect::<Vec<_>>().concat()].concat()
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_read_and_what_is_moved_reads_as_moved(sdp in any_sdp()) {
+        let read = Sdp::read(&sdp).unwrap();
+        let bare = read.for_peer(None);
+        if !sdp.windows(15).any(|part| part == RelayAttribute::PREFIX) {
+            prop_assert_eq!(&bare, &sdp);
+        }
+        let carried: Vec<usize> =
+            read.media().iter().enumerate().filter(|(_, m)| m.carried).map(|(i, _)| i).collect();
+        let ports: Vec<(usize, Ports)> = carried.iter().map(|&i| (i, (40_000, 40_001))).collect();
+        let moved = read.for_phone(&places(&ports));
+        let again = Sdp::read(&moved).unwrap();
+        prop_assert_eq!(again.media().len(), read.media().len());
+        for (before, after) in read.media().iter().zip(again.media()) {
+            prop_assert_eq!(before.carried, after.carried);
+            match before.connection {
+                Connection::Held if before.carried => prop_assert_eq!(after.rtp, None),
+                _ if before.carried => prop_assert_eq!(after.rtp, at("127.0.0.1:40000")),
+                _ => prop_assert_eq!((before.rtp, before.rtcp), (after.rtp, after.rtcp)),
+            }
+        }
+    }
 }

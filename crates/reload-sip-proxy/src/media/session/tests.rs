@@ -262,7 +262,8 @@ fn early_media_of_two_forks_has_ports_for_each() {
     let [_, mut second] = sides([MediaMode::Auto; 2], phones, through_nats());
     second.session.token = Token(0xc);
     let offer = caller.outward(&sdp("192.168.1.9", 4000));
-    (first.inward(&offer), second.inward(&offer));
+    first.inward(&offer);
+    second.inward(&offer);
     let one = caller.inward(&first.outward(&sdp("10.0.0.9", 5000))).unwrap();
     let two = caller.inward(&second.outward(&sdp("10.0.0.8", 5000))).unwrap();
     assert_ne!(one, two);
