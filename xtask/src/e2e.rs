@@ -1,6 +1,7 @@
 //! `cargo xtask e2e`: the end-to-end test of `reload-e2e` and the black-box test of
 //! `reload-blackbox` with the real programs, then the captured bytes of the first through an
-//! independent decoder. `cargo xtask e2e nat` is what homes behind NATs must be able to do.
+//! independent decoder. `cargo xtask e2e nat` is what homes behind NATs must be able to do, `cargo
+//! xtask e2e lossy` what eight peers on a bad network must.
 
 use std::fs;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::captured;
 use crate::run::{cargo, root, step, tools_required};
 
-/// What measures against a target that is not reached yet, for those who work on it: run by its name.
+/// Measures times for five minutes, which is too long to be among the others: run by its name.
 const MEASURED: &str = "lossy";
 
 /// Runs both, or of the first the tests whose names contain `filter`.

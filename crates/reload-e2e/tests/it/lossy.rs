@@ -20,8 +20,8 @@ const MTU: u16 = 1280;
 /// Of each: Stores, then Fetches.
 const OPERATIONS: usize = 1000;
 
-/// Commands at the same time.
-const AT_ONCE: usize = 4;
+/// Commands at the same time: of half the peers.
+const AT_ONCE: usize = NAMES.len() / 2;
 
 /// 99 of 100 operations are faster, with the start of a process for each.
 const P99: Duration = Duration::from_secs(3);
@@ -80,7 +80,7 @@ impl Value {
 }
 
 #[test]
-#[ignore = "its target is not reached yet: run by `cargo xtask e2e lossy`"]
+#[ignore = "takes minutes: run by `cargo xtask e2e lossy`"]
 fn eight_peers_on_a_bad_network_lose_no_value_and_are_fast_enough() {
     let Some(lab) = Lab::open().unwrap() else { return };
     let public = lab.switch("public").unwrap();
@@ -117,12 +117,13 @@ fn eight_peers_on_a_bad_network_lose_no_value_and_are_fast_enough() {
     say(&format!("eight peers; in order after {:?}", overlay.settle().unwrap()));
     check_links(&overlay);
 
+    let begin = Instant::now();
     let values: Vec<_> = (0..OPERATIONS).map(Value).collect();
     let stores = timed("Stores", &values, |value| value.store(&overlay));
     let fetches = timed("Fetches", &values, |value| value.fetch(&overlay));
-    say(&format!("{:?}", proxy.fates()));
-    assert!(stores < P99 && fetches < P99, "p99 {stores:?} and {fetches:?}");
+    say(&format!("all in {:?}; {:?}", begin.elapsed(), proxy.fates()));
     check_links(&overlay);
+    assert!(stores < P99 && fetches < P99, "p99 {stores:?} and {fetches:?}");
 
     // The last one starts again, so that the capture has its handshakes.
     overlay.peer_mut(last).terminate().unwrap();
@@ -154,25 +155,22 @@ fn start(overlay: &mut Overlay, place: usize) {
     overlay.peer_mut(place).start(&start).unwrap();
 }
 
-/// Every link is one of datagrams.
+/// Every link is one of datagrams, and many had to be sent again.
 fn check_links(overlay: &Overlay) {
-    let mut count = 0;
+    let (mut count, mut sent, mut resent) = (0, 0, 0);
     for place in overlay.running() {
         for link in links(overlay.peer(place)) {
-            let (kind, resends) = (&link["kind"], &link["frames_resent"]);
             // That to the bootstrap peer is without ICE.
-            let kind = kind.as_str().unwrap();
+            let kind = link["kind"].as_str().unwrap();
             assert!(kind.starts_with("DTLS-UDP-SR"), "{link}");
-            count += 1;
-            if place == 0 {
-                let (rtt, mtu) = (&link["rtt_milliseconds"], &link["mtu"]);
-                say(&format!(
-                    "a link of alice: {kind}, rtt {rtt} ms, {resends} resends, mtu {mtu}"
-                ));
-            }
+            let frames = |key: &str| link[key].as_u64().unwrap();
+            (count, sent) = (count + 1, sent + frames("frames_sent"));
+            resent += frames("frames_resent");
         }
     }
+    say(&format!("{count} links; of {sent} frames {resent} were sent again"));
     assert!(count >= NAMES.len());
+    assert!(resent * 20 > sent, "the network lost less than it should");
 }
 
 fn links(peer: &Peer) -> Vec<serde_json::Value> {
@@ -187,11 +185,14 @@ fn timed(
     act: impl Fn(Value) -> anyhow::Result<()> + Sync,
 ) -> Duration {
     let (next, took) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let failed = Mutex::new(Vec::new());
     let work = || {
         while let Some(value) = values.get(next.fetch_add(1, Ordering::Relaxed)) {
             let begin = Instant::now();
-            act(*value).unwrap();
-            took.lock().unwrap().push(begin.elapsed());
+            match act(*value) {
+                Ok(()) => took.lock().unwrap().push(begin.elapsed()),
+                Err(error) => failed.lock().unwrap().push(format!("{error:#}")),
+            }
         }
     };
     let begin = Instant::now();
@@ -201,7 +202,8 @@ fn timed(
         }
     });
     let mut took = took.into_inner().unwrap();
-    assert_eq!(took.len(), values.len(), "some were lost");
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{} {what} failed: {failed:#?}", failed.len());
     took.sort();
     let at = |hundredth: usize| took[took.len() * hundredth / 100];
     say(&format!(
