@@ -15,6 +15,7 @@ mod node;
 mod round;
 mod script;
 mod seeds;
+mod sip;
 mod stored;
 mod whole;
 
@@ -29,6 +30,7 @@ pub use inspect::inspect;
 pub use link::link_stream;
 pub use node::node_inputs;
 pub use seeds::{Seed, findings, seeds};
+pub use sip::{sip_media, sip_peer, sip_phone, sip_texts};
 pub use stored::stored_values;
 pub use whole::{frame, message, security_block};
 
@@ -53,5 +55,5 @@ macro_rules! targets {
 targets! {
     frame message inspect security_block stored_values link_stream configuration enrollment_form node_inputs
     probe attach app_attach join leave update route_query ping store fetch stat find config_update
-    error_response dtls_records reliable_link stun_ice endpoint_inputs
+    error_response dtls_records reliable_link stun_ice endpoint_inputs sip_texts sip_media sip_phone sip_peer
 }

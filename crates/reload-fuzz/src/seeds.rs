@@ -37,6 +37,7 @@ pub fn seeds(target: &str) -> Result<Vec<Seed>> {
         "dtls_records" | "reliable_link" | "stun_ice" | "endpoint_inputs" => {
             crate::datagram::scripts(target)
         }
+        "sip_texts" | "sip_media" | "sip_phone" | "sip_peer" => crate::sip::scripts(target),
         "security_block" => structure_bytes(&[("SecurityBlock", None)])?,
         "stored_values" => structure_bytes(&STORED)?,
         method => body_seeds(method)?,
