@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::calls::Calls;
-use crate::edge::{Authenticator, ListenError, Listeners, Registrar, TlsIdentity};
+use crate::edge::{Authenticator, ListenError, Listeners, PhoneFile, Registrar, TlsIdentity};
 use crate::inspector::Inspector;
 use crate::media::{Media, MediaSettings};
 use crate::overlay::Purpose;
@@ -95,6 +95,7 @@ impl Proxy {
             Arc::clone(&overlay),
         );
         let calls = Arc::new(Calls::new(settings.limits.dialogs));
+        let phones = settings.phones.clone().map(PhoneFile::new);
         let addresses = [Some(listening.udp), listening.tls].into_iter().flatten().collect();
         let router = Router::new(Parts {
             settings,
@@ -111,7 +112,11 @@ impl Proxy {
         });
         let incoming = endpoint.incoming_transactions();
         let incoming = incoming.expect("nobody else has taken it from a new endpoint");
-        listeners.serve(&inner, end.clone()).await;
+        let udp = listeners.serve(&inner, end.clone()).await;
+        if let Some(file) = phones {
+            let kept = registrar.keep_in(file, &udp).await;
+            kept.map_err(|error| StartError::Phones(error.to_string()))?;
+        }
         tokio::spawn(serve_stack(endpoint));
         tokio::spawn(Arc::clone(&registrar).run(end.clone()));
         tokio::spawn(until(end.clone(), Arc::clone(&router).serve(incoming)));
@@ -160,6 +165,12 @@ impl Proxy {
     #[must_use]
     pub fn pipes(&self) -> usize {
         self.pipes.len()
+    }
+
+    /// Datagrams of other peers that were dropped since the start, as they were no SIP.
+    #[must_use]
+    pub fn noise(&self) -> u64 {
+        self.pipes.noise()
     }
 
     /// Dialogs that are known: calls and subscriptions.

@@ -8,6 +8,7 @@ use rsipstack::sip::{Transport, Uri};
 use rsipstack::transport::{SipAddr, SipConnection};
 use thiserror::Error;
 
+use super::kept::KeptPhone;
 use super::name_addr::NameAddr;
 
 /// Phones at one time.
@@ -127,6 +128,48 @@ impl Bindings {
             self.apply(now, step, &asked, &mut change, &mut new_line);
         }
         Ok(change)
+    }
+
+    /// The phones that can be reached after a restart too.
+    pub(super) fn kept(&self, now: Instant) -> Vec<KeptPhone> {
+        let kept = |it: &Binding| {
+            let is_udp = it.source.r#type == Some(Transport::Udp);
+            let source = it.source.get_socketaddr().ok().filter(|_| is_udp)?;
+            Some(KeptPhone {
+                line: it.line.clone(),
+                contact: it.to_contact(now),
+                ends: KeptPhone::ends_in(it.expires_in(now)),
+                source,
+                call_id: it.call_id.clone(),
+                cseq: it.cseq,
+                user_agent: it.user_agent.clone(),
+            })
+        };
+        self.list.iter().filter_map(kept).collect()
+    }
+
+    /// Takes up phones of an earlier run, which are reached over this connection now.
+    pub(super) fn restore(&mut self, now: Instant, phones: Vec<KeptPhone>, udp: &SipConnection) {
+        for phone in phones.into_iter().take(MAX_BINDINGS) {
+            let expires = phone.expires_in().min(MAX_EXPIRES);
+            let Some(mut contact) = NameAddr::parse(&phone.contact).filter(|_| expires > 0) else {
+                continue;
+            };
+            contact.parameters.retain(|(name, _)| name != "expires");
+            let destination = SipAddr { r#type: Some(Transport::Udp), addr: phone.source.into() };
+            let asked = Asked {
+                contacts: Contacts::These(Vec::new()),
+                expires: Some(expires),
+                call_id: phone.call_id,
+                cseq: phone.cseq,
+                user_agent: phone.user_agent,
+                flow: Flow { connection: udp.clone(), destination },
+            };
+            if let Ok(step) = Step::read(&contact, &asked) {
+                let mut line = || phone.line.clone();
+                self.apply(now, step, &asked, &mut Change::default(), &mut line);
+            }
+        }
     }
 
     /// Forgets the phones whose time is over; whether there was one.

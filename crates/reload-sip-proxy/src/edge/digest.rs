@@ -74,14 +74,15 @@ impl Authenticator {
             return Verdict::Passed;
         }
         let given = asks.credentials(request).filter(|it| it.realm == self.realm);
+        let knows = given.as_ref().map_or(Algorithm::Md5, |it| it.algorithm);
         let Some(given) = given.filter(|it| self.is_right(it, request, password)) else {
-            return self.challenge(now, asks, false);
+            return self.challenge(now, asks, knows, false);
         };
         let used = self.nonces().spend(now, &given.nonce, given.count);
         match used {
             Use::Fresh => Verdict::Passed,
-            Use::Stale => self.challenge(now, asks, true),
-            Use::Unknown | Use::Repeated => self.challenge(now, asks, false),
+            Use::Stale => self.challenge(now, asks, knows, true),
+            Use::Unknown | Use::Repeated => self.challenge(now, asks, knows, false),
         }
     }
 
@@ -103,18 +104,23 @@ impl Authenticator {
         is_user & is_equal(expected.as_bytes(), given.as_bytes())
     }
 
-    /// One header for each algorithm, the better one first (RFC 8760 section 2.4).
-    fn challenge(&self, now: Instant, asks: Asks, is_stale: bool) -> Verdict {
+    /// One header for each algorithm, the better one first (RFC 8760 section 2.4); but phones of today
+    /// give up at the sight of another than MD5, so SHA-256 is for those that have shown to know it.
+    fn challenge(&self, now: Instant, asks: Asks, knows: Algorithm, is_stale: bool) -> Verdict {
         let nonce = self.nonces().issue(now);
         let stale = if is_stale { ", stale=true" } else { "" };
-        let headers = [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
+        let offered: &[_] = match knows {
+            Algorithm::Md5 => &[Algorithm::Md5],
+            Algorithm::Sha256 => &[Algorithm::Sha256, Algorithm::Md5],
+        };
+        let header = |algorithm: &Algorithm| {
             asks.header(format!(
                 "Digest realm=\"{}\", nonce=\"{nonce}\", qop=\"auth\", algorithm={}{stale}",
                 self.realm,
                 algorithm.name(),
             ))
-        });
-        Verdict::Challenge(asks.status(), headers.into())
+        };
+        Verdict::Challenge(asks.status(), offered.iter().map(header).collect())
     }
 
     fn nonces(&self) -> std::sync::MutexGuard<'_, Nonces> {
@@ -266,20 +272,35 @@ mod tests {
         }
     }
 
+    /// The algorithms of a challenge.
+    fn offered(verdict: Verdict) -> (u16, Vec<String>) {
+        let Verdict::Challenge(status, headers) = verdict else { panic!("{verdict:?}") };
+        let offer = |header: &Header| {
+            let algorithm = header.value().split("algorithm=").nth(1).unwrap();
+            format!("{} {algorithm}", header.name())
+        };
+        (status.code(), headers.iter().map(offer).collect())
+    }
+
     #[test]
-    fn a_challenge_offers_the_better_algorithm_first() {
+    fn a_challenge_offers_what_all_phones_know() {
         let authenticator = authenticator(Some("secret"));
-        for (asks, code, name) in
-            [(Asks::Registrar, 401, "WWW-Authenticate"), (Asks::Proxy, 407, "Proxy-Authenticate")]
-        {
+        for (asks, code, offer) in [
+            (Asks::Registrar, 401, "WWW-Authenticate MD5"),
+            (Asks::Proxy, 407, "Proxy-Authenticate MD5"),
+        ] {
             let verdict = check(&authenticator, &request("REGISTER", ""), asks);
-            let Verdict::Challenge(status, headers) = verdict else { panic!("{verdict:?}") };
-            assert_eq!(status.code(), code);
-            let names: Vec<_> = headers.iter().map(|it| it.name().to_owned()).collect();
-            assert_eq!(names, [name, name]);
-            assert!(headers[0].value().contains("algorithm=SHA-256"));
-            assert!(headers[1].value().contains("algorithm=MD5"));
+            assert_eq!(offered(verdict), (code, vec![offer.to_owned()]));
         }
+    }
+
+    #[test]
+    fn a_phone_that_knows_the_better_algorithm_is_offered_it_first() {
+        let authenticator = authenticator(Some("secret"));
+        let answer = PHONE.answer("Authorization", "old");
+        let verdict = check(&authenticator, &answer, Asks::Registrar);
+        let both = ["WWW-Authenticate SHA-256", "WWW-Authenticate MD5"].map(str::to_owned);
+        assert_eq!(offered(verdict), (401, both.to_vec()));
     }
 
     #[test]

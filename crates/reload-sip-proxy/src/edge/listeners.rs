@@ -105,14 +105,20 @@ impl Listeners {
         self.addresses.tls
     }
 
-    /// Gives UDP to the SIP stack, which has to be started afterwards, and accepts streams for it.
-    pub(crate) async fn serve(self, endpoint: &EndpointInnerRef, end: CancellationToken) {
+    /// Gives UDP to the SIP stack, which has to be started afterwards, and accepts streams for it. Gives
+    /// the connection of UDP.
+    pub(crate) async fn serve(
+        self,
+        endpoint: &EndpointInnerRef,
+        end: CancellationToken,
+    ) -> SipConnection {
         let layer = &endpoint.transport_layer;
         layer.set_stream_idle_timeout(MAX_IDLE);
         let addr = sip_address(Transport::Udp, self.addresses.plain);
         let inner = UdpInner { conn: Arc::new(AnyMethod(self.udp)), addr };
         let udp = UdpConnection::attach(inner, None, Some(end.child_token())).await;
-        layer.add_transport(SipConnection::Udp(udp));
+        let udp = SipConnection::Udp(udp);
+        layer.add_transport(udp.clone());
         let streams = Streams {
             endpoint: endpoint.clone(),
             permits: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -122,6 +128,7 @@ impl Listeners {
             tokio::spawn(streams.clone().accept(listener, Some(acceptor)));
         }
         tokio::spawn(streams.accept(self.tcp, None));
+        udp
     }
 }
 

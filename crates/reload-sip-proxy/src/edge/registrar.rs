@@ -1,23 +1,26 @@
 //! The registrar for the phones of this node's user (RFC 3261 section 10.3): checks, bindings, and one
 //! registration of the node in the overlay as long as there is a phone (RFC 7904 section 3.1).
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use reload_usages::sip::{Aor, Scheme};
 use rsipstack::platform::CancellationToken;
 use rsipstack::sip::{HasHeaders, Header, HeadersExt, Request, StatusCode, Uri};
 use rsipstack::transaction::Transaction;
 use rsipstack::transaction::random_text;
-use rsipstack::transport::SipAddr;
+use rsipstack::transport::{SipAddr, SipConnection};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::bindings::{
     Asked, Binding, BindingError, Bindings, Change, Contacts, Flow, MIN_EXPIRES,
 };
 use super::digest::{Asks, Authenticator, Verdict};
+use super::kept::PhoneFile;
 use super::name_addr::NameAddr;
 use crate::overlay::{Overlay, OverlayError};
 
@@ -33,6 +36,8 @@ pub(crate) struct Registrar {
     /// The scheme that others are to use, if only one.
     wants: Option<Scheme>,
     bindings: Mutex<Bindings>,
+    /// The file that keeps the phones, if they are kept.
+    file: tokio::sync::Mutex<Option<PhoneFile>>,
     has_changed: Notify,
     /// Changes that the overlay is to hear of.
     changes: AtomicU64,
@@ -66,10 +71,22 @@ impl Registrar {
             authenticator,
             wants,
             bindings: Mutex::default(),
+            file: tokio::sync::Mutex::default(),
             has_changed: Notify::new(),
             changes: AtomicU64::new(0),
             stored: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Takes up the phones in this file, which are reached over this connection, and keeps them there.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) async fn keep_in(&self, file: PhoneFile, udp: &SipConnection) -> io::Result<()> {
+        let phones = file.read()?;
+        self.bindings().restore(Instant::now().into_std(), phones, udp);
+        *self.file.lock().await = Some(file);
+        Ok(())
     }
 
     /// Answers a REGISTER of a phone.
@@ -111,11 +128,17 @@ impl Registrar {
 
     /// Forgets phones when their time is over, and takes the registration away with the last one.
     pub(crate) async fn run(self: Arc<Self>, end: CancellationToken) {
+        // the phones of an earlier run
+        let mut announce = (!self.phones().is_empty()).then(Instant::now);
         loop {
             let wakeup = self.bindings().wakeup().map(Instant::from_std);
             tokio::select! {
                 () = end.cancelled() => return,
                 () = self.has_changed.notified() => {}
+                () = sleep_until(announce) => {
+                    let retry = Instant::now() + Duration::from_secs(RETRY_AFTER.into());
+                    announce = self.store().await.is_err().then_some(retry);
+                }
                 () = sleep_until(wakeup) => self.on_timeout().await,
             }
         }
@@ -129,6 +152,17 @@ impl Registrar {
         };
         if is_last && let Err(error) = self.store().await {
             debug!(%error, "the registration was not removed");
+        }
+    }
+
+    /// Writes the phones to the file, before their REGISTERs are answered.
+    async fn write_down(&self) {
+        let file = self.file.lock().await;
+        let Some(file) = file.as_ref().cloned() else { return };
+        let phones = self.bindings().kept(Instant::now().into_std());
+        let written = tokio::task::spawn_blocking(move || file.write(&phones)).await;
+        if let Ok(Err(error)) = written {
+            warn!(%error, "the phones are not kept");
         }
     }
 
@@ -147,6 +181,9 @@ impl Registrar {
                 self.bindings().undo(&call_id, cseq);
             }
             return Err(error.into());
+        }
+        if change.removed {
+            self.write_down().await;
         }
         let now = Instant::now().into_std();
         let contacts = self.phones().into_iter().map(|it| it.to_contact(now));
@@ -205,6 +242,9 @@ impl Registrar {
         let covers = self.changes.load(Ordering::SeqCst);
         let expires = self.bindings().longest(Instant::now().into_std());
         let result = self.overlay.register(expires, self.wants).await;
+        if result.is_ok() {
+            self.write_down().await;
+        }
         *stored = Stored { covers, result: Some(result.clone()) };
         result
     }

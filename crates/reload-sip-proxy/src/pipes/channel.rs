@@ -64,8 +64,7 @@ impl SipPipe {
         let (failed, failures) = mpsc::channel(MAX_FAILED);
         let socket = Arc::new(Socket::new(Arc::clone(&pipe), address, failed));
         let sip_address = SipAddr { r#type: Some(Transport::Udp), addr: address.into() };
-        let inner =
-            UdpInner { conn: Arc::clone(&socket) as Arc<dyn UdpSocket>, addr: sip_address.clone() };
+        let inner = UdpInner { conn: Arc::<Socket>::clone(&socket), addr: sip_address.clone() };
         let this = Arc::new(Self {
             peer: Arc::clone(pipe.peer()),
             scheme,

@@ -16,10 +16,8 @@ impl DomainResolver for NoNames {
     async fn resolve(&self, target: &SipAddr) -> rsipstack::Result<SipAddr> {
         match target.r#type {
             None | Some(Transport::Udp) => {
-                let addr = HostWithPort {
-                    host: Host::IpAddr(NOWHERE.into()),
-                    port: target.addr.port.clone(),
-                };
+                let addr =
+                    HostWithPort { host: Host::IpAddr(NOWHERE.into()), port: target.addr.port };
                 Ok(SipAddr { r#type: Some(Transport::Udp), addr })
             }
             Some(_) => Err(rsipstack::Error::DnsResolutionError(target.addr.to_string())),

@@ -239,3 +239,35 @@ async fn the_request_uri_of_a_phone_is_its_contact_with_its_escapes() {
     assert_eq!(live[0].contact.to_string(), "sip:a%20b@h.example:5070;ob");
     assert_eq!(live[0].contact_text, "sip:a%20b@h.example:5070;ob?Subject=x");
 }
+
+#[tokio::test]
+async fn a_phone_is_the_same_after_a_restart() {
+    let mut bed = Bed::new().await;
+    let instance = "<sip:a@127.0.0.1:5070>;expires=600;q=0.5;+sip.instance=\"<urn:uuid:1>\"";
+    bed.register(0, instance, 4).unwrap();
+    let kept = bed.bindings.kept(bed.at(0));
+    let mut after = Bed::new().await;
+    let now = after.at(0);
+    after.bindings.restore(now, kept, &bed.flow.connection);
+    let live = after.bindings.live(now);
+    assert_eq!((live[0].line.as_str(), live[0].q), ("line1", 500));
+    assert!((598..=600).contains(&live[0].expires_in(now)));
+    assert_eq!(after.register(1, instance, 4), Err(BindingError::OutOfOrder));
+    after.register(1, instance, 5).unwrap();
+    assert_eq!(after.bindings.live(after.at(1))[0].line, "line1");
+}
+
+#[tokio::test]
+async fn what_is_over_or_came_by_a_stream_is_not_taken_back() {
+    let mut bed = Bed::new().await;
+    bed.register(0, "<sip:a@127.0.0.1:5070>;expires=600", 1).unwrap();
+    let mut kept = bed.bindings.kept(bed.at(0));
+    kept[0].ends = 1;
+    let mut after = Bed::new().await;
+    let now = after.at(0);
+    after.bindings.restore(now, kept, &bed.flow.connection);
+    assert!(after.contacts(0).is_empty());
+    after.flow = flow(SOURCE, Transport::Tcp).await;
+    after.register(0, "<sip:a@127.0.0.1:5070>;expires=600", 1).unwrap();
+    assert_eq!(after.bindings.kept(now), []);
+}

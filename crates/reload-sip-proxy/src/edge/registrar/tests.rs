@@ -16,6 +16,7 @@ struct Bed {
     address: SocketAddr,
     phone: UdpSocket,
     _stack: Arc<Endpoint>,
+    udp: SipConnection,
 }
 
 impl Bed {
@@ -26,7 +27,7 @@ impl Bed {
         let stack = Arc::new(stack(Duration::from_millis(500)));
         let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
         let address = listeners.udp();
-        listeners.serve(&stack.inner, CancellationToken::new()).await;
+        let udp = listeners.serve(&stack.inner, CancellationToken::new()).await;
         let mut incoming = stack.incoming_transactions().unwrap();
         let (inner, serving) = (stack.inner.clone(), Arc::clone(&registrar));
         tokio::spawn(async move { inner.serve().await });
@@ -39,7 +40,7 @@ impl Bed {
         tokio::spawn(Arc::clone(&registrar).run(CancellationToken::new()));
         let phone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         phone.connect(address).await.unwrap();
-        Self { overlay, registrar, address, phone, _stack: stack }
+        Self { overlay, registrar, address, phone, _stack: stack, udp }
     }
 
     async fn ask(&self, request: &str) -> String {
@@ -211,6 +212,7 @@ async fn a_phone_that_stays_away_takes_the_registration_with_it() {
     let authenticator = Arc::new(Authenticator::new(overlay.aor(), None));
     let registrar = Registrar::new(overlay.clone(), authenticator, None);
     tokio::spawn(Arc::clone(&registrar).run(CancellationToken::new()));
+    tokio::task::yield_now().await;
     let udp = rsipstack::transport::udp::UdpConnection::create_connection(
         "127.0.0.1:0".parse().unwrap(),
         None,
@@ -243,4 +245,30 @@ async fn with_a_password_a_phone_is_asked_for_it() {
     assert_eq!(status(&answer), "SIP/2.0 401 Unauthorized");
     assert!(answer.contains("WWW-Authenticate: Digest realm=\"o.example\""), "{answer}");
     assert!(bed.registered().is_empty());
+}
+
+#[tokio::test]
+async fn after_a_restart_the_phones_are_back_and_announced() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = crate::edge::PhoneFile::new(directory.path().join("phones"));
+    let before = Bed::new(None).await;
+    before.registrar.keep_in(file.clone(), &before.udp).await.unwrap();
+    let contacts = "Contact: <sip:a@127.0.0.1:6000>, <sip:b@127.0.0.1:6001>\r\n";
+    before.ask(&register(1, contacts)).await;
+    before.ask(&register(2, "Contact: <sip:b@127.0.0.1:6001>;expires=0\r\n")).await;
+    let overlay = FakeOverlay::new();
+    let authenticator = Arc::new(Authenticator::new(overlay.aor(), None));
+    let registrar = Registrar::new(overlay.clone(), authenticator, None);
+    registrar.keep_in(file, &before.udp).await.unwrap();
+    let (old, new) = (before.registrar.phones(), registrar.phones());
+    assert_eq!((new.len(), &new[0].line), (1, &old[0].line));
+    assert_eq!(new[0].flow.destination, old[0].flow.destination);
+    tokio::spawn(Arc::clone(&registrar).run(CancellationToken::new()));
+    let announced = async {
+        while overlay.registered.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), announced).await.unwrap();
+    assert!(overlay.registered.lock().unwrap()[0] > 3590);
 }
