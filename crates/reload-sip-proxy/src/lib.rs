@@ -7,6 +7,7 @@ mod edge;
 mod error;
 mod inspector;
 mod media;
+mod methods;
 mod overlay;
 mod pipes;
 mod proxy;

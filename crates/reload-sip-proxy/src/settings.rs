@@ -78,10 +78,6 @@ pub struct Limits {
     pub transactions: usize,
     /// Dialogs that are known at one time.
     pub dialogs: usize,
-    /// Phones of the user.
-    pub phones: usize,
-    /// Connections to other peers.
-    pub pipes: usize,
     /// Bytes of messages in the trace.
     pub trace: usize,
     /// Redirections that are followed in one call.
@@ -94,8 +90,6 @@ impl Default for Limits {
         Self {
             transactions: 16_384,
             dialogs: 16_384,
-            phones: 16,
-            pipes: 256,
             trace: 4 << 20,
             redirects: 5,
         }

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use reload_wire::NodeId;
-use rsipstack::sip::{Header, HeadersExt, Request, Response, SipMessage};
+use rsipstack::sip::{Header, HeadersExt, SipMessage};
 use rsipstack::transport::{SipAddr, SipConnection};
 
+use crate::methods::reveal;
 use crate::pipes::Pool;
 
 /// One message.
@@ -139,14 +140,18 @@ fn without_secrets(message: SipMessage) -> String {
         SipMessage::Request(mut request) => {
             request.headers.retain(is_open);
             request.body = open_body(&request.body);
-            Request::to_string(&request)
+            shown(&request.to_bytes())
         }
         SipMessage::Response(mut response) => {
             response.headers.retain(is_open);
             response.body = open_body(&response.body);
-            Response::to_string(&response)
+            shown(&response.to_bytes())
         }
     }
+}
+
+fn shown(message: &[u8]) -> String {
+    String::from_utf8_lossy(&reveal(message)).into_owned()
 }
 
 fn is_open(header: &Header) -> bool {

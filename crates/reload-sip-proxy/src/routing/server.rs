@@ -8,6 +8,7 @@ use rsipstack::transaction::make_tag;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
 
 use super::header::is_final;
+use crate::methods;
 
 /// A request that waits for its answer.
 pub(super) struct Server {
@@ -57,6 +58,11 @@ impl Server {
             && matches!(to.tag(), Ok(None))
         {
             response.headers.unique_push(to.with_tag(make_tag()).into());
+        }
+        if methods::header(&response.headers).is_none()
+            && let Some(header) = methods::header(&self.request.headers)
+        {
+            response.headers.push(header);
         }
         self.is_answered |= is_final(&response);
         self.events.send(TransactionEvent::Respond(response)).ok();

@@ -56,7 +56,7 @@ async fn requests_in_a_call_go_both_ways() {
     let pair = Pair::new().await;
     let call = pair.call().await;
     for (number, method) in
-        ["INVITE", "UPDATE", "INFO", "MESSAGE", "REFER", "NOTIFY"].iter().enumerate()
+        ["INVITE", "UPDATE", "INFO", "MESSAGE", "REFER", "NOTIFY", "ODD"].iter().enumerate()
     {
         let sequence = u32::try_from(number).unwrap() + 10;
         let cseq = format!("{sequence} {method}");
@@ -229,4 +229,22 @@ async fn a_phone_that_has_not_registered_calls_too() {
     alice.ack(&invite, &answer).await;
     bob.send(&bob.back("BYE", &heard, 1, "", "")).await;
     alice.request("BYE").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_nobody_knows_goes_through_like_any_other() {
+    let pair = Pair::new().await;
+    let text = pair.alice.outside("FROBNICATE", &uri("bob"), "odd1", "", "as it is");
+    pair.alice.send(&text).await;
+    let heard = pair.bob.request("FROBNICATE").await;
+    assert_eq!((heard.get("cseq"), heard.body.as_str()), ("1 FROBNICATE", "as it is"));
+    assert!(heard.all("x-reload-method").is_empty());
+    pair.bob.respond(&heard, "501 Not Implemented", "", "").await;
+    let answer = pair.alice.last_answer().await;
+    assert_eq!((answer.code(), answer.get("cseq")), (501, "1 FROBNICATE"));
+    assert!(answer.all("x-reload-method").is_empty());
+    // so does an answer of the proxy itself
+    pair.alice.send(&pair.alice.outside("FROBNICATE", &uri("nobody"), "odd2", "", "")).await;
+    let answer = pair.alice.last_answer().await;
+    assert_eq!((answer.code(), answer.get("cseq")), (404, "1 FROBNICATE"));
 }
