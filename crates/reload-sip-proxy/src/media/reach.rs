@@ -125,6 +125,7 @@ mod tests {
         assert_eq!(realm("100.64.0.0"), Realm::Shared);
         assert_eq!(realm("100.127.255.255"), Realm::Shared);
         assert_eq!(realm("100.128.0.0"), Realm::Global);
+        assert_eq!(realm("100.192.0.0"), Realm::Global);
         assert_eq!(realm("fe80::1"), Realm::LinkLocal);
     }
 

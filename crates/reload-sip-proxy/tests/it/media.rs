@@ -408,6 +408,32 @@ async fn the_pipe_is_closed_when_the_last_call_has_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_side_that_only_follows_opens_a_pipe_when_the_other_does_not() {
+    let net = Net::new();
+    let far = net.node("far", 2);
+    let mut side = Side::new(&net, 1, Role::Callee, MediaSettings::default()).await;
+    side.leg.peer = far.node_id();
+    let offer = "v=0\r\nc=IN IP4 10.0.0.7\r\na=reload-relay:1 0000000b needed\r\n\
+        m=audio 7078 RTP/AVP 0\r\n";
+    let to_far = target(&side.inward(offer));
+    side.outward(&side.sdp());
+    let start = tokio::time::Instant::now();
+    let pipe = async { far.accept().await.unwrap() };
+    let sound = async {
+        loop {
+            side.phone.send_to(b"hello", to_far).await.unwrap();
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        _ = pipe => {}
+        () = sound => {}
+    }
+    let waited = start.elapsed();
+    assert!(waited >= Duration::from_secs(3) && waited < Duration::from_secs(4), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_nothing_is_heard_of_ends() {
     let net = Net::new();
     let call = ByHand::begin(&net).await;

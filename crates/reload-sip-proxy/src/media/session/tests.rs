@@ -156,6 +156,29 @@ fn two_loopback_phones_of_one_machine_need_no_relay() {
 }
 
 #[test]
+fn a_loopback_phone_is_carried_to_one_outside_of_the_machine_that_both_proxies_are_on() {
+    let loopback = path("127.0.0.1:6084", "127.0.0.1:6085", true);
+    let phones = ["127.0.0.1:5062", "192.168.1.10:5060"];
+    let [mut caller, mut callee] = sides([MediaMode::Auto; 2], phones, loopback);
+    let offer = caller.outward(&sdp("127.0.0.1", 4000));
+    assert!(offer.contains(" possible\r\n"), "{offer}");
+    assert!(callee.inward(&offer).is_some());
+}
+
+#[test]
+fn what_was_direct_stays_so_whatever_the_other_side_offers_later() {
+    let phones = ["192.168.1.9:5060", "192.168.1.10:5060"];
+    let [mut caller, mut callee] = sides([MediaMode::Auto; 2], phones, on_one_lan());
+    callee.inward(&caller.outward(&sdp("192.168.1.9", 4000)));
+    caller.inward(&callee.outward(&sdp("192.168.1.10", 5000)));
+    let line = "a=reload-relay:1 0000000a needed\r\nm=audio";
+    let later = sdp("192.168.1.9", 4000).replace("m=audio", line);
+    assert_eq!(callee.inward(&later), None);
+    let answer = sdp("192.168.1.10", 5000);
+    assert_eq!(callee.outward(&answer), answer);
+}
+
+#[test]
 fn mode_relay_carries_what_could_go_directly() {
     for modes in [[MediaMode::Relay, MediaMode::Auto], [MediaMode::Auto, MediaMode::Relay]] {
         let phones = ["192.168.1.9:5060", "192.168.1.10:5060"];
