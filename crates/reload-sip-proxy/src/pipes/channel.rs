@@ -51,13 +51,15 @@ pub(crate) struct SipPipe {
 pub(crate) struct Hold(Arc<SipPipe>);
 
 impl SipPipe {
-    /// Takes a pipe over and serves it until it closes. `number` tells it from all others.
+    /// Takes a pipe over and serves it until it closes. `number` tells it from all others; what it brings
+    /// is read after `register`, so that it is known whose it is.
     pub(super) async fn open(
         pipe: Box<dyn Pipe>,
         scheme: Scheme,
         number: u32,
         endpoint: EndpointInnerRef,
         noise: Arc<AtomicU64>,
+        register: impl FnOnce(&Arc<Self>),
     ) -> Arc<Self> {
         let pipe: Arc<dyn Pipe> = Arc::from(pipe);
         let address = invented(number);
@@ -74,6 +76,7 @@ impl SipPipe {
             holds: AtomicUsize::new(0),
         });
         let feed = Feed { endpoint, noise, connection: this.connection(), address };
+        register(&this);
         tokio::spawn(read(pipe, Arc::clone(&this.socket), feed.clone()));
         tokio::spawn(resend(Arc::clone(&this.socket), failures, feed));
         this

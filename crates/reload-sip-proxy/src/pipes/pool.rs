@@ -102,8 +102,11 @@ impl Pool {
     ) -> Result<Arc<SipPipe>, OverlayError> {
         let number = self.make_room()?;
         let noise = Arc::clone(&self.noise);
-        let pipe = SipPipe::open(pipe, scheme, number, self.endpoint.clone(), noise).await;
-        lock(&self.table).live.insert(number, Arc::clone(&pipe));
+        let register = |pipe: &Arc<SipPipe>| {
+            lock(&self.table).live.insert(number, Arc::clone(pipe));
+        };
+        let endpoint = self.endpoint.clone();
+        let pipe = SipPipe::open(pipe, scheme, number, endpoint, noise, register).await;
         tokio::spawn(bury(Arc::downgrade(self), number, Arc::clone(&pipe)));
         if self.end.is_cancelled() {
             pipe.close();

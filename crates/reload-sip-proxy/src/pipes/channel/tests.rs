@@ -27,7 +27,8 @@ impl Bed {
         let noise: Arc<AtomicU64> = noise;
         let endpoint = stack.inner.clone();
         let pipe =
-            SipPipe::open(Box::new(here), Scheme::Sip, 7, endpoint, Arc::clone(&noise)).await;
+            SipPipe::open(Box::new(here), Scheme::Sip, 7, endpoint, Arc::clone(&noise), |_| {})
+                .await;
         let inner = stack.inner.clone();
         tokio::spawn(async move { inner.serve().await });
         Self { stack, pipe, there, noise, losses }
