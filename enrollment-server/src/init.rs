@@ -26,6 +26,18 @@ const TURN_DENSITY: u8 = 1;
 /// How long the first configuration is valid, in days; each later one is renewed for as long.
 pub(crate) const DOCUMENT_DAYS: u32 = 365;
 
+/// Whose AORs a new overlay takes, and so who may have an account.
+#[derive(Clone, Debug, Default)]
+pub enum Domains {
+    /// Users of its own domain; of a document given, what that has.
+    #[default]
+    Usual,
+    /// Users of all domains.
+    Any,
+    /// These.
+    Restricted(DomainRestriction),
+}
+
 /// What a new overlay is like.
 #[derive(Clone, Debug)]
 pub struct InitOptions {
@@ -39,8 +51,8 @@ pub struct InitOptions {
     pub hosts: Vec<String>,
     /// An unsigned overlay document to take every other element from.
     pub from: Option<Vec<u8>>,
-    /// Whose AORs are taken (RFC 7904 section 3.4); as the document given has it, or all, if none is said.
-    pub domains: Option<DomainRestriction>,
+    /// Whose AORs are taken (RFC 7904 section 3.4).
+    pub domains: Domains,
     /// Whether links are formed with ICE, so that nodes behind NATs can take part (section 6.5.1).
     pub ice: bool,
     /// How long authority, HTTPS certificate and signer are valid, in days.
@@ -59,7 +71,7 @@ impl InitOptions {
             bootstrap: Vec::new(),
             hosts: Vec::new(),
             from: None,
-            domains: None,
+            domains: Domains::default(),
             ice: false,
             days: 3650,
             password_cost: PasswordCost::Standard,
@@ -101,8 +113,11 @@ fn settings(options: &InitOptions) -> Result<ConfigurationBuilder> {
         settings.no_ice = false;
         settings.turn_density = TURN_DENSITY;
     }
-    if let Some(domains) = &options.domains {
-        restrict(&mut settings, domains)?;
+    match &options.domains {
+        Domains::Usual if options.from.is_some() => {}
+        Domains::Usual => restrict(&mut settings, Some(DomainRestriction::own_domain()))?,
+        Domains::Any => restrict(&mut settings, None)?,
+        Domains::Restricted(domains) => restrict(&mut settings, Some(domains.clone()))?,
     }
     document::add(&mut settings.bootstrap_nodes, &options.bootstrap);
     if let Some(url) = &options.url {
@@ -112,13 +127,15 @@ fn settings(options: &InitOptions) -> Result<ConfigurationBuilder> {
     Ok(settings)
 }
 
-/// Lets SIP-REGISTRATION take these AORs only.
-fn restrict(settings: &mut ConfigurationBuilder, domains: &DomainRestriction) -> Result<()> {
+/// Lets SIP-REGISTRATION take these AORs.
+fn restrict(
+    settings: &mut ConfigurationBuilder,
+    domain_restriction: Option<DomainRestriction>,
+) -> Result<()> {
     let is_sip = |kind: &&mut KindBlock| kind.definition.id == KindId::SIP_REGISTRATION;
     let Some(kind) = settings.kinds.iter_mut().find(is_sip) else {
         bail!("the document given has no Kind SIP-REGISTRATION whose domains could be said");
     };
-    let domain_restriction = Some(domains.clone());
     *kind = KindBlock::new(KindDefinition { domain_restriction, ..kind.definition.clone() });
     Ok(())
 }

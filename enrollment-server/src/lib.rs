@@ -42,7 +42,7 @@ pub use certificates::IssuedCertificate;
 pub use devices::NodeIdLimits;
 pub use document::{PublishOptions, Published, publish, set};
 pub use home::Home;
-pub use init::{InitOptions, init};
+pub use init::{Domains, InitOptions, init};
 pub use limits::AttemptLimits;
 pub use password::PasswordCost;
 pub use revoke::{Revocation, revoke};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use reload_config::{DomainPattern, DomainRestriction};
 
-use crate::{InitOptions, NodeIdLimits, ServeOptions};
+use crate::{Domains, InitOptions, NodeIdLimits, ServeOptions};
 
 /// The enrollment service of a RELOAD overlay: its certificate authority, accounts, certificates
 /// and signed configuration.
@@ -58,11 +58,11 @@ pub(super) struct InitArguments {
     /// An unsigned overlay document to take kinds, limits and all other elements from.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Take users of the overlay's own domain only (RFC 7904 section 3.4).
+    /// Take users of any domain, and not of the overlay's own only (RFC 7904 section 3.4).
     #[arg(long, conflicts_with = "domain")]
-    own_domain: bool,
-    /// Take users of domains that match this expression only, such as '.*\.example\.org'; may be given
-    /// several times.
+    any_domain: bool,
+    /// Take users of domains that match this expression, such as '.*\.example\.org', and not of the
+    /// overlay's own only; may be given several times.
     #[arg(long, value_name = "EXPRESSION")]
     domain: Vec<String>,
     /// Form links with ICE over UDP, so that nodes behind NATs can take part.
@@ -80,10 +80,13 @@ impl TryFrom<InitArguments> for InitOptions {
         let pattern =
             |text: &String| DomainPattern::new(text).map_err(|it| anyhow!("--domain: {it}"));
         let patterns = arguments.domain.iter().map(pattern).collect::<Result<Vec<_>>>()?;
-        let enable = !patterns.is_empty();
-        let restricted = enable || arguments.own_domain;
+        let domains = match (arguments.any_domain, patterns.is_empty()) {
+            (true, _) => Domains::Any,
+            (false, true) => Domains::Usual,
+            (false, false) => Domains::Restricted(DomainRestriction { enable: true, patterns }),
+        };
         Ok(Self {
-            domains: restricted.then_some(DomainRestriction { enable, patterns }),
+            domains,
             url: arguments.url,
             bootstrap: arguments.bootstrap,
             hosts: arguments.host,

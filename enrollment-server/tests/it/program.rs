@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::client::{ALICE, Client, OVERLAY, PASSWORD, now};
 
+const BOB: &str = "bob@overlay.example.org";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_reload-enroll");
 
 fn command(home: &Path, arguments: &[&str]) -> Command {
@@ -225,9 +226,9 @@ fn accounts_are_kept_by_the_commands() {
     let again = ["user", "add", ALICE, "--password-file", file.to_str().unwrap()];
     assert!(bad(home, &again).contains("exists already"));
     assert!(bad(home, &["user", "disable", "bob@x"]).contains("no account"));
-    assert!(bad(home, &["user", "add", "bob@x"]).contains("--password-file"));
+    assert!(bad(home, &["user", "add", BOB]).contains("--password-file"));
     assert!(
-        bad(home, &["user", "add", "bob@x", "--password-file", "/nowhere"]).contains("cannot read")
+        bad(home, &["user", "add", BOB, "--password-file", "/nowhere"]).contains("cannot read")
     );
 }
 
