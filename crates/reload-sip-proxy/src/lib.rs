@@ -17,7 +17,9 @@ mod trace;
 
 pub use calls::{Call, CallState};
 pub use error::StartError;
-pub use media::{Leg, Media, MediaError, MediaFlow, MediaFrame, MediaSettings, MediaUse, MediaWay, Role};
+pub use media::{
+    Leg, Media, MediaError, MediaFlow, MediaFrame, MediaSettings, MediaUse, MediaWay, Role,
+};
 pub use overlay::{MEDIA_APPLICATION, Overlay, OverlayError, Path, Peer, Pipe, Purpose};
 pub use proxy::{Listening, Phone, Proxy};
 pub use settings::{Limits, MediaMode, Settings, TlsListen};

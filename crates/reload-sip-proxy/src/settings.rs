@@ -87,11 +87,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         // 50 calls a second for 32 s of waiting each are 1,600 transactions; memory is some 4 kB for each.
-        Self {
-            transactions: 16_384,
-            dialogs: 16_384,
-            trace: 4 << 20,
-            redirects: 5,
-        }
+        Self { transactions: 16_384, dialogs: 16_384, trace: 4 << 20, redirects: 5 }
     }
 }

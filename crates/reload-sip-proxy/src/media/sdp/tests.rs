@@ -101,6 +101,13 @@ fn every_other_byte_stays_whatever_it_is() {
 }
 
 #[test]
+fn a_line_is_ended_before_another_is_added() {
+    let read = Sdp::read(b"v=0\r\nm=audio 1 RTP/AVP 0\r").unwrap();
+    let moved = read.for_phone(&places(&[(0, (40000, 40001))]));
+    assert_eq!(moved, b"v=0\r\nm=audio 40000 RTP/AVP 0\r\r\nc=IN IP4 127.0.0.1");
+}
+
+#[test]
 fn what_does_not_begin_as_an_sdp_is_none() {
     assert!(Sdp::read(b"").is_none());
     assert!(Sdp::read(b"hello\r\nv=0\r\n").is_none());
