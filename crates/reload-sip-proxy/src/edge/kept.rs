@@ -111,7 +111,7 @@ mod tests {
         let file = PhoneFile::new(directory.path().join("phones"));
         let phone = phone();
         file.write(std::slice::from_ref(&phone)).unwrap();
-        assert_eq!(file.read().unwrap(), [phone.clone()]);
+        assert_eq!(file.read().unwrap(), std::slice::from_ref(&phone));
         assert!((598..=600).contains(&phone.expires_in()));
         file.write(&[]).unwrap();
         assert_eq!(file.read().unwrap(), []);

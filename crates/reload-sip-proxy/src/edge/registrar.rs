@@ -91,10 +91,11 @@ impl Registrar {
 
     /// Answers a REGISTER of a phone.
     pub(crate) async fn handle(&self, mut transaction: Transaction) {
-        let (status, headers) = match self.on_register(&transaction).await {
-            Ok(contacts) => (StatusCode::OK, contacts),
-            Err(refusal) => (refusal.status, refusal.headers),
-        };
+        let (status, headers) =
+            match self.on_register(&transaction.original, flow(&transaction)).await {
+                Ok(contacts) => (StatusCode::OK, contacts),
+                Err(refusal) => (refusal.status, refusal.headers),
+            };
         debug!(%status, "REGISTER answered");
         transaction.reply_with(status, headers, None).await.ok();
         // what is repeated later is answered by the stack
@@ -166,9 +167,13 @@ impl Registrar {
         }
     }
 
-    async fn on_register(&self, transaction: &Transaction) -> Result<Vec<Header>, Refusal> {
-        let request = &transaction.original;
-        let asked = asked(transaction)?;
+    async fn on_register(
+        &self,
+        request: &Request,
+        flow: Option<Flow>,
+    ) -> Result<Vec<Header>, Refusal> {
+        let flow = flow.ok_or_else(|| Refusal::new(500, "the connection is gone"))?;
+        let asked = asked(request, flow)?;
         self.check_credentials(request, &asked.flow)?;
         self.check(request)?;
         let (call_id, cseq) = (asked.call_id.clone(), asked.cseq);
@@ -298,14 +303,15 @@ fn aor_of(value: &str) -> Option<Aor> {
     Aor::parse(&NameAddr::parse(value)?.uri).ok()
 }
 
-fn asked(transaction: &Transaction) -> Result<Asked, Refusal> {
-    let request = &transaction.original;
+/// Where a request has come from.
+fn flow(transaction: &Transaction) -> Option<Flow> {
+    let connection = transaction.connection.clone()?;
+    let destination = connection.get_remote_addr()?.clone();
+    Some(Flow { connection, destination })
+}
+
+fn asked(request: &Request, flow: Flow) -> Result<Asked, Refusal> {
     let malformed = |error: rsipstack::sip::Error| Refusal::new(400, &error.to_string());
-    let connection = transaction.connection.clone();
-    let flow = connection.and_then(|connection| {
-        let destination = connection.get_remote_addr()?.clone();
-        Some(Flow { connection, destination })
-    });
     Ok(Asked {
         contacts: contacts(request).ok_or(BindingError::Contact)?,
         expires: header(request, |it| matches!(it, Header::Expires(_)))
@@ -313,7 +319,7 @@ fn asked(transaction: &Transaction) -> Result<Asked, Refusal> {
         call_id: request.call_id_header().map_err(malformed)?.value().to_owned(),
         cseq: request.cseq_header().and_then(|it| it.seq()).map_err(malformed)?,
         user_agent: header(request, |it| matches!(it, Header::UserAgent(_))).map(str::to_owned),
-        flow: flow.ok_or_else(|| Refusal::new(500, "the connection is gone"))?,
+        flow,
     })
 }
 

@@ -2,6 +2,8 @@
 //! SIP stack, kept for later calls. What is sent in them is decided elsewhere.
 
 mod channel;
+#[cfg(test)]
+pub(crate) mod mutation;
 mod names;
 mod pool;
 mod resend;

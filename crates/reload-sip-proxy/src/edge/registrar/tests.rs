@@ -47,6 +47,11 @@ impl Bed {
         ask(&self.phone, request).await
     }
 
+    fn source(&self) -> SipAddr {
+        let addr = self.phone.local_addr().unwrap().into();
+        SipAddr { r#type: Some(rsipstack::sip::Transport::Udp), addr }
+    }
+
     fn registered(&self) -> Vec<u32> {
         self.overlay.registered.lock().unwrap().clone()
     }
@@ -86,10 +91,7 @@ async fn a_phone_registers_its_node_for_as_long_as_it_asks() {
     assert_eq!(phones.len(), 1);
     assert_eq!(phones[0].user_agent.as_deref(), Some("phone/1"));
     assert_eq!(bed.registrar.by_line(&phones[0].line).unwrap().contact, phones[0].contact);
-    let source = rsipstack::transport::SipAddr {
-        r#type: Some(rsipstack::sip::Transport::Udp),
-        addr: bed.phone.local_addr().unwrap().into(),
-    };
+    let source = bed.source();
     assert!(bed.registrar.of_source(&source).is_some());
     let line = bed.registrar.line_of(&"sip:alice@127.0.0.1:6000".try_into().unwrap(), &source);
     assert_eq!(line.as_ref(), Some(&phones[0].line));
@@ -271,4 +273,44 @@ async fn after_a_restart_the_phones_are_back_and_announced() {
     };
     tokio::time::timeout(Duration::from_secs(20), announced).await.unwrap();
     assert!(overlay.registered.lock().unwrap()[0] > 3590);
+}
+
+/// Gives REGISTERs to a registrar; all that it says yes to can be read, and is within its bounds.
+async fn judge(messages: Vec<Vec<u8>>) {
+    let bed = Bed::new(None).await;
+    bed.overlay.delay.store(0, Ordering::SeqCst);
+    for message in messages {
+        let Ok(request) = Request::try_from(message.as_slice()) else { continue };
+        let flow = Flow { connection: bed.udp.clone(), destination: bed.source() };
+        if let Ok(contacts) = bed.registrar.on_register(&request, Some(flow)).await {
+            assert!(contacts.len() <= 16);
+            for contact in contacts {
+                let read = NameAddr::parse_list(contact.value()).unwrap();
+                assert_eq!(read.len(), 1, "{contact}");
+                assert!(
+                    (1..=3600).contains(&read[0].parameter("expires").unwrap().parse().unwrap())
+                );
+            }
+        }
+    }
+    let kept = bed.registrar.bindings().kept(Instant::now().into_std());
+    let phones = bed.registrar.phones().len();
+    let mut again = Bindings::default();
+    again.restore(Instant::now().into_std(), kept, &bed.udp);
+    assert_eq!(again.live(Instant::now().into_std()).len(), phones);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..Default::default()
+    })]
+
+    #[test]
+    fn no_register_makes_the_registrar_forget_its_bounds(
+        messages in proptest::collection::vec(crate::pipes::mutation::register(), 1..30),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(judge(messages));
+    }
 }

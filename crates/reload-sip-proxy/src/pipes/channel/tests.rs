@@ -223,3 +223,44 @@ async fn the_stack_lets_go_of_a_closed_pipe() {
     assert_eq!(bed.there.recv().await, None, "closed though the stack still has a connection");
     drop(connection);
 }
+
+/// Gives one datagram to a pipe after the other, and then a good request.
+async fn survives(datagrams: Vec<Vec<u8>>) {
+    let bed = Bed::new().await;
+    let mut incoming = bed.stack.incoming_transactions().unwrap();
+    // an INVITE of ours waits for answers meanwhile
+    let mut invite = bed.client(&request("INVITE"));
+    invite.send().await.unwrap();
+    let sent = datagrams.len();
+    for datagram in datagrams {
+        bed.there.send(Bytes::from(datagram)).await.unwrap();
+    }
+    let last = request("MESSAGE").replace("z9hG4bKone", "z9hG4bKlast");
+    bed.there.say(&last).await;
+    let mut seen = 0;
+    while let Some(transaction) = incoming.recv().await {
+        if transaction.key.to_string().contains("z9hG4bKlast") {
+            break;
+        }
+        seen += 1;
+    }
+    let dropped = usize::try_from(bed.noise()).unwrap();
+    assert!(seen + dropped <= sent, "{seen} transactions and {dropped} dropped out of {sent}");
+    assert!(!bed.pipe.is_closed());
+    drop(invite);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig {
+        failure_persistence: None,
+        ..Default::default()
+    })]
+
+    #[test]
+    fn no_message_of_a_peer_stops_its_pipe(
+        datagrams in proptest::collection::vec(super::super::mutation::message(), 1..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(survives(datagrams));
+    }
+}
