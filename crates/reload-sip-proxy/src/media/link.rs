@@ -25,7 +25,7 @@ pub(super) struct Link {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     outlets: Vec<Outlet>,
     connecting: Option<Task>,
@@ -39,10 +39,9 @@ struct State {
 }
 
 /// The way into a pipe.
-#[derive(Debug)]
 struct Outlet {
     id: u64,
-    mtu: usize,
+    pipe: Arc<dyn Pipe>,
     queue: mpsc::Sender<Bytes>,
     _task: Task,
 }
@@ -67,7 +66,9 @@ impl Link {
     pub(super) fn send(self: &Arc<Self>, datagram: Bytes) -> bool {
         let mut state = lock(&self.state);
         match state.outlets.last() {
-            Some(outlet) => datagram.len() <= outlet.mtu && outlet.queue.try_send(datagram).is_ok(),
+            Some(outlet) => {
+                datagram.len() <= outlet.pipe.mtu() && outlet.queue.try_send(datagram).is_ok()
+            }
             None => {
                 self.try_again(&mut state);
                 false
@@ -126,12 +127,12 @@ impl Link {
         let id = state.count;
         state.count += 1;
         state.next_try = None;
-        let mtu = pipe.mtu();
+        let pipe: Arc<dyn Pipe> = Arc::from(pipe);
+        let carried = Arc::clone(&pipe);
         let link = Arc::downgrade(self);
         let (sink, node) = (self.sink.clone(), self.node);
         let task = Task::new(tokio::spawn(async move {
-            carry(&*pipe, waiting, |datagram| sink(node, datagram)).await;
-            drop(pipe);
+            carry(&*carried, waiting, |datagram| sink(node, datagram)).await;
             if let Some(link) = link.upgrade() {
                 link.on_closed(id);
             }
@@ -139,7 +140,7 @@ impl Link {
         if state.outlets.len() >= MAX_PIPES {
             state.outlets.remove(0);
         }
-        state.outlets.push(Outlet { id, mtu, queue, _task: task });
+        state.outlets.push(Outlet { id, pipe, queue, _task: task });
     }
 
     fn on_closed(&self, id: u64) {

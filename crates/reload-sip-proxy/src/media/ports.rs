@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::UdpSocket;
@@ -90,7 +91,7 @@ async fn read(socket: Arc<UdpSocket>, latch: Arc<Mutex<Latch>>, stream: Stream, 
     loop {
         // Errors are those that ICMP reports of packets sent: a phone that is not there yet.
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(AFTER_ERROR).await;
             continue;
         };
         if length == 0 {
@@ -106,6 +107,8 @@ async fn read(socket: Arc<UdpSocket>, latch: Arc<Mutex<Latch>>, stream: Stream, 
     }
 }
 
+/// What fails at once does not fail all the time.
+const AFTER_ERROR: Duration = Duration::from_millis(10);
 /// Bytes of a UDP datagram.
 const MAX_PACKET: usize = 65_535;
 
