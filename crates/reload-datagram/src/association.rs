@@ -10,7 +10,7 @@ use bytes::Bytes;
 use reload_identity::{Signer, Trust, VerifiedCertificate};
 use reload_link::{
     DTLS_OVERHEAD, DtlsEngine, DtlsError, DtlsEvent, DtlsIdentity, DtlsRole, DtlsSettings,
-    FrameEvent, LinkOutput, LinkSettings, LinkStats, Proven, ReliableLink, dtls_with,
+    FrameEvent, LinkOutput, LinkSettings, LinkStats, MIN_RTO, Proven, ReliableLink, dtls_with,
     is_client_hello,
 };
 use reload_node::LinkPurpose;
@@ -294,7 +294,8 @@ impl Association {
         self.cipher = Some(cipher);
         let overlay = self.purpose == LinkPurpose::Overlay;
         let reliable = overlay.then(|| {
-            let mut reliable = ReliableLink::new(self.settings.clone(), self.record);
+            let mut reliable =
+                ReliableLink::new(self.settings.clone(), self.record).with_initial_rto(MIN_RTO); // section 6.6.3.1: the default of a static one
             if let Some(round_trip) = self.round_trip {
                 reliable.measured(round_trip);
             }

@@ -60,7 +60,7 @@ pub struct ReliableLink {
     state: LinkState,
     /// Timeouts in a row without an ACK of anything sent later.
     silence: u32,
-    /// The first of these timeouts, or the last time since then that the peer was heard all the same.
+    /// When the first of these frames was sent, or the last time since then that the peer was heard.
     quiet_since: Option<Instant>,
     last_timeout: Option<Instant>,
     /// When the last data frame came.

@@ -16,9 +16,8 @@ use crate::link::{FrameEvent, wide};
 use crate::liveness::{DEAD_AFTER, LinkState};
 use crate::rtt::MAX_RTO;
 
-/// The retransmission at which a link without ACKs leaves the Routing Table (section 6.6.3.1): the
-/// first ends a whole RTO without an ACK, three more follow.
-const FAILING_AT: u32 = 1 + 3;
+/// The retransmission at which a link without ACKs leaves the Routing Table (section 6.6.3.1).
+const FAILING_AT: u32 = 3;
 /// The retransmission without ACKs that takes the path for a narrower one, if larger frames are lost.
 const NARROW_AT: u32 = 2;
 /// Between an ACK and the next message of a stop-and-wait sender (section 6.6.3.1).
@@ -28,17 +27,19 @@ impl ReliableLink {
     /// Sends again what is overdue; call it at [`ReliableLink::next_timeout`], then poll.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.pause = self.pause.filter(|until| *until > now);
-        let (mut silent, mut wide_lost, mut exhausted) = (false, false, false);
+        let (mut silent, mut wide_lost, mut exhausted) = (None, false, false);
         for lost in self.outstanding.overdue(now) {
             let passed = self.newest_acknowledged.is_some_and(|newest| newest > lost.frame);
             // frames that were out together are overdue together: one timeout
             let counted = self.last_timeout.is_some_and(|last| lost.at < last);
-            silent |= !lost.large && !passed && !counted;
+            if !lost.large && !passed && !counted {
+                silent = Some(silent.map_or(lost.at, |since: Instant| since.min(lost.at)));
+            }
             wide_lost |= self.path_mtu.is_above_base(lost.size);
             exhausted |= self.on_lost(&lost) && !lost.large;
         }
-        if silent {
-            self.on_silence(now, wide_lost);
+        if let Some(since) = silent {
+            self.on_silence(now, since, wide_lost);
         }
         if let LinkState::Failing { since } = self.state
             && (self.silence >= TRIES || exhausted || now >= since + DEAD_AFTER)
@@ -185,12 +186,12 @@ impl ReliableLink {
         exhausted
     }
 
-    /// A whole RTO without an ACK.
-    fn on_silence(&mut self, now: Instant, wide_lost: bool) {
+    /// A whole RTO without an ACK of what was sent at `since`.
+    fn on_silence(&mut self, now: Instant, since: Instant, wide_lost: bool) {
         self.silence += 1;
         self.last_timeout = Some(now);
         if self.silence == 1 {
-            self.quiet_since = Some(now);
+            self.quiet_since = Some(since);
         }
         self.congestion.on_timeout(self.outstanding.next_frame());
         let failing = self.silence >= FAILING_AT && self.state == LinkState::Alive;
