@@ -12,8 +12,8 @@ use super::records::{Record, Side};
 /// Records that are lost or overtaken while an association moves.
 const GAP: i64 = 64;
 
-/// Ports below are nobody's but those of relays.
-const FIRST_PORT: u16 = 512;
+/// Ports that the decoder takes for no other protocol.
+const FIRST_PORT: u16 = 61_000;
 
 /// What became of the paths of a capture.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -98,7 +98,10 @@ impl Associations {
         let candidates = self.0.iter().enumerate().filter_map(|(at, association)| {
             let (likeness, known) = association.known(way)?;
             let gap = association.gap(known, last)?;
-            side.is_none_or(|side| side == known).then_some((likeness, -gap, at))
+            // Between the same nodes the number tells more than the way, and of hellos the order.
+            let same = likeness.min(SAME_END + SAME_ADDRESS);
+            let sure = if last.is_sealed() { (-gap, likeness) } else { (0, 0) };
+            side.is_none_or(|side| side == known).then_some((same, sure, at))
         });
         candidates.max().map(|(.., at)| at)
     }
@@ -194,7 +197,7 @@ mod tests {
         all.push(sent(way("192.0.2.9:6084", RELAY), &sealed(2)));
         all.push(sent(way(RELAY, "192.0.2.9:6084"), &sealed(GAP)));
         let (paths, ways) = brought(all);
-        let expected = way(US, "198.51.100.2:512");
+        let expected = way(US, "198.51.100.2:61000");
         assert_eq!(ways.iter().filter(|way| **way == expected).count(), 5);
         assert_eq!(ways.iter().filter(|way| **way == expected.back()).count(), 5);
         let expected = Paths { associations: 1, paths: 4, datagrams: 6, ..Paths::default() };
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn each_direction_of_a_handshake_may_have_its_own_way() {
         let (_, ways) = brought(handshake(1, way(US, "198.51.100.2:1"), way(PEER, US)));
-        let home = way(US, "198.51.100.2:512");
+        let home = way(US, "198.51.100.2:61000");
         assert_eq!(ways, [home, home.back(), home, home.back(), home, home.back()]);
     }
 
@@ -215,8 +218,11 @@ mod tests {
         all.push(sent(way(US, "198.51.100.2:5"), &sealed(2)));
         all.push(sent(way(US, "198.51.100.4:5"), &sealed(2)));
         let (_, ways) = brought(all);
-        let expected =
-            [way("198.51.100.4:513", US), way(US, "198.51.100.2:512"), way(US, "198.51.100.4:513")];
+        let expected = [
+            way("198.51.100.4:61001", US),
+            way(US, "198.51.100.2:61000"),
+            way(US, "198.51.100.4:61001"),
+        ];
         assert_eq!(ways[11..], expected);
     }
 
@@ -228,7 +234,7 @@ mod tests {
         all.push(sent(way(US, RELAY), &sealed(10)));
         all.push(sent(way(US, "203.0.113.5:7000"), &sealed(1)));
         let (_, ways) = brought(all);
-        assert_eq!(ways[13..], [way(US, "198.51.100.2:512"), way(US, "198.51.100.4:513")]);
+        assert_eq!(ways[13..], [way(US, "198.51.100.2:61000"), way(US, "198.51.100.4:61001")]);
     }
 
     #[test]
@@ -244,6 +250,17 @@ mod tests {
         assert!(ways[..7].iter().all(|it| it.pair() == ways[0].pair()));
         assert!(ways[7..].iter().all(|it| it.pair() == ways[7].pair()));
         assert_ne!(ways[0].pair(), ways[7].pair());
+    }
+
+    #[test]
+    fn where_an_association_was_the_next_one_of_the_same_nodes_may_begin_by_half() {
+        let mut all = handshake(1, way(US, PEER), way(PEER, US));
+        all.push(sent(way(PEER, US), &sealed(1)));
+        all.push(sent(way(PEER, US), &sealed(2)));
+        all.extend(handshake(2, way(US, "198.51.100.2:1"), way(PEER, US)));
+        let (_, ways) = brought(all);
+        let home = way(US, "198.51.100.2:61001");
+        assert_eq!(ways[8..], [home, home.back(), home, home.back(), home, home.back()]);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::packets::{Packet, Packets, Way};
 use super::records::is_dtls;
 use super::turn::Turn;
 
+/// Ports that the decoder takes for no other protocol.
+const FIRST_PORT: u16 = 62_000;
+
 /// How many datagrams with DTLS were wrapped.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Relayed {
@@ -125,8 +128,8 @@ impl Peers<'_> {
 
     /// For what a relay has from a peer, or to it: the address of the peer with a port of its own.
     fn at(&mut self, relay: SocketAddrV4, peer: SocketAddrV4) -> SocketAddrV4 {
-        // Ports that nobody uses.
-        let next = u16::try_from(self.ports.len() + 1).expect("a capture has few relays");
+        let next = u16::try_from(self.ports.len()).ok().and_then(|it| it.checked_add(FIRST_PORT));
+        let next = next.expect("a capture has few relays");
         let client = self.allocations.0.get(&peer).unwrap_or(&peer);
         SocketAddrV4::new(*client.ip(), *self.ports.entry((relay, peer)).or_insert(next))
     }
@@ -167,7 +170,7 @@ mod tests {
         ];
         let (relayed, ways) = opened(all);
         assert_eq!(relayed, Relayed { unwrapped: 4, ..Relayed::default() });
-        let home = way(US, "198.51.100.2:1");
+        let home = way(US, "198.51.100.2:62000");
         assert_eq!(ways[..5], [home, home.back(), to, home, home.back()]);
     }
 
@@ -187,14 +190,17 @@ mod tests {
             got(way("192.0.2.7:1", US), b"STUN"),
         ];
         let (_, ways) = opened(all);
-        let [one, other] = ["198.51.100.2:1", "198.51.100.2:2"].map(|to| way(US, to));
+        let [one, other] = ["198.51.100.2:62000", "198.51.100.2:62001"].map(|to| way(US, to));
         assert_eq!(ways[..3], [one.back(), other, one]);
     }
 
     #[test]
     fn behind_one_router_nobody_relays_for_others() {
         let (relayed, ways) = opened(vec![got(way(RELAY, US), &sealed(1))]);
-        assert_eq!((relayed, &ways[..]), (Relayed::default(), &[way("198.51.100.2:1", US)][..]));
+        assert_eq!(
+            (relayed, &ways[..]),
+            (Relayed::default(), &[way("198.51.100.2:62000", US)][..])
+        );
     }
 
     #[test]
