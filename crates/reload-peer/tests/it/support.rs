@@ -34,12 +34,6 @@ impl Overlay {
         Self::start_with(InitOptions { ice: true, ..InitOptions::new(OVERLAY) })
     }
 
-    /// The same, and only its own domain is registered for SIP.
-    pub(crate) fn start_for_phones() -> Self {
-        let domains = Some(reload_config::DomainRestriction::own_domain());
-        Self::start_with(InitOptions { ice: true, domains, ..InitOptions::new(OVERLAY) })
-    }
-
     /// Its HTTPS certificate names this host too.
     pub(crate) fn start_with_host(host: &str) -> Self {
         Self::start_with_hosts(vec![host.to_owned()])

@@ -1,7 +1,7 @@
 //! A call between the phones of two peers, and what the commands show of it.
 
-use super::{list, peers, registered, wait_for};
-use crate::support::{assert_one_line, stdout, user};
+use super::{list, peers, peers_in, registered, wait_for};
+use crate::support::{Overlay, assert_one_line, stdout, user};
 
 // R7904-5.1-07 R7904-5.1-12
 #[test]
@@ -69,4 +69,48 @@ fn a_user_who_is_not_registered_is_not_found() {
     });
     assert_eq!(answer.status(), 404, "{}", answer.text);
     assert!(answer.first_line().contains("--sip-route"), "{}", answer.first_line());
+}
+
+// R7904-5.1-09 R7904-5.1-11
+#[test]
+fn a_call_is_encrypted_where_nothing_binds_a_plain_one_to_its_node() {
+    let overlay = Overlay::start();
+    let peers = peers_in(&overlay, &["alice", "bob"]);
+    let (alice, bob) = (&peers[0], &peers[1]);
+    let (caller, callee) = (registered(alice, "alice"), registered(bob, "bob"));
+    let found = alice.json("sip", &["lookup", &user("bob")]);
+    assert_eq!(list(&found, "registrations")[0]["preferences"], "(sip.schemes=SIPS)");
+    assert_eq!(list(&found, "devices")[0]["schemes"], "sips");
+    let from = format!("<sip:{}>", user("alice"));
+    caller.request_as(&from, "MESSAGE", &user("bob"), "hello bob");
+    let message = callee.request("MESSAGE");
+    assert_eq!(message.body(), "hello bob");
+    callee.answer(&message, "200 OK", None);
+    assert_eq!(caller.final_answer("MESSAGE").status(), 200);
+    let links = alice.json("links", &[]);
+    let of = |application: u64| {
+        list(&links, "links").iter().any(|link| link["application"] == application)
+    };
+    assert!(of(5061) && !of(5060), "{links:#}");
+}
+
+// R7904-5.1-06
+#[test]
+fn a_connection_for_sip_is_used_again() {
+    let (_overlay, peers) = peers(&["alice", "bob"]);
+    let (alice, bob) = (&peers[0], &peers[1]);
+    let (caller, callee) = (registered(alice, "alice"), registered(bob, "bob"));
+    let from = format!("<sip:{}>", user("alice"));
+    for text in ["one", "two"] {
+        let call_id = caller.request_as(&from, "MESSAGE", &user("bob"), text);
+        let of_it = |message: &super::phone::Message| message.one("Call-ID") == call_id;
+        let message =
+            callee.expect(text, |it| it.first_line().starts_with("MESSAGE ") && of_it(it));
+        callee.answer(&message, "200 OK", None);
+        assert_eq!(caller.expect("200", |it| it.status() >= 200 && of_it(it)).status(), 200);
+    }
+    let links = alice.json("links", &[]);
+    let sip = list(&links, "links").iter().filter(|link| link["application"] == 5060);
+    let sip: Vec<_> = sip.map(|link| link["node"].as_str().unwrap()).collect();
+    assert_eq!(sip, [bob.node_id.as_str()], "{links:#}");
 }

@@ -15,7 +15,12 @@ use phone::Phone;
 
 /// Peers with phones in an overlay with ICE, the first of which has founded it.
 fn peers(names: &[&str]) -> (Overlay, Vec<Peer>) {
-    let overlay = Overlay::start_for_phones();
+    let overlay = Overlay::start_with_ice();
+    let peers = peers_in(&overlay, names);
+    (overlay, peers)
+}
+
+fn peers_in(overlay: &Overlay, names: &[&str]) -> Vec<Peer> {
     let mut peers: Vec<Peer> = Vec::new();
     for name in names {
         let home = overlay.home(name);
@@ -28,7 +33,7 @@ fn peers(names: &[&str]) -> (Overlay, Vec<Peer>) {
         let peer = Peer::start(&home, &arguments);
         peers.push(peer);
     }
-    (overlay, peers)
+    peers
 }
 
 /// A phone of this user at its peer.
