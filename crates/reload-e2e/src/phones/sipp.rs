@@ -25,8 +25,8 @@ pub struct Run<'a> {
     pub words: &'a [(&'a str, &'a str)],
     /// Dialogs a second.
     pub rate: u32,
-    /// Dialogs; it ends after them.
-    pub count: u32,
+    /// Dialogs; it ends after them. Without, it plays as many as others begin.
+    pub count: Option<u32>,
 }
 
 /// A running SIPp. It is killed when this is dropped.
@@ -40,6 +40,8 @@ pub struct Sipp {
 /// What came out.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// All dialogs.
+    pub begun: u64,
     /// Dialogs that went as the scenario says.
     pub successful: u64,
     /// Others.
@@ -67,9 +69,11 @@ impl Sipp {
         command.current_dir(&home).env("TERM", "dumb").arg(run.remote.to_string());
         command.args(["-sf", "scenario.xml", "-i", &address.ip().to_string()]);
         command.args(["-p", &address.port().to_string(), "-nostdin"]);
-        command.args(["-r", &run.rate.to_string(), "-m", &run.count.to_string()]);
-        // All that it could wait for at once.
-        command.args(["-l", &run.count.to_string()]);
+        if let Some(count) = run.count {
+            // Also all at once, if it has to wait for them.
+            let (rate, count) = (run.rate.to_string(), count.to_string());
+            command.args(["-r", &rate, "-m", &count, "-l", &count]);
+        }
         command.args(["-trace_err", "-error_file", "errors", "-trace_rtt", "-rtt_freq", "1"]);
         command.args(["-trace_stat", "-stf", "statistics", "-fd", "1"]);
         for (word, meaning) in run.words {
@@ -95,8 +99,17 @@ impl Sipp {
         // Section "exit codes" of its manual: 1 if at least one dialog failed.
         let known = matches!(status.code(), Some(0 | 1));
         ensure!(known, "SIPp ends with {status}: {} {}", self.process.log_text(), self.errors());
+        self.report()
+    }
+
+    /// What came out so far.
+    ///
+    /// # Errors
+    /// If it does not say.
+    pub fn report(&self) -> Result<Report> {
         let statistics = fs::read_to_string(self.directory.join("statistics"))?;
         Ok(Report {
+            begun: last(&statistics, "TotalCallCreated")?,
             successful: last(&statistics, "SuccessfulCall(C)")?,
             failed: last(&statistics, "FailedCall(C)")?,
             times: rtt::read(&self.directory)?,
@@ -104,11 +117,22 @@ impl Sipp {
         })
     }
 
+    /// The first things that went wrong. A repeated answer to a dialog that is over is none.
     fn errors(&self) -> String {
         let text = fs::read(self.directory.join("errors")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        text.lines().take(FIRST_LINES).collect::<Vec<_>>().join("\n")
+        let text = String::from_utf8_lossy(&text).into_owned();
+        events(&text)
+            .filter(|event| !event.contains("(successful), received"))
+            .take(SHOWN)
+            .fold(String::new(), |shown, event| {
+                shown + &event.lines().take(LINES).collect::<Vec<_>>().join("\n") + "\n"
+            })
     }
+}
+
+/// Each begins with its time twice, as date and as seconds.
+fn events(text: &str) -> impl Iterator<Item = &str> {
+    text.split("\t").filter(|part| part.contains(": "))
 }
 
 impl Report {
@@ -123,7 +147,8 @@ impl Report {
 }
 
 /// As much of what failed as helps.
-const FIRST_LINES: usize = 40;
+const SHOWN: usize = 5;
+const LINES: usize = 8;
 
 /// The last number of a column.
 fn last(statistics: &str, column: &str) -> Result<u64> {
@@ -150,7 +175,8 @@ mod tests {
     #[test]
     fn a_percentile_is_a_time_that_was_measured() {
         let times: Vec<_> = (1..=200).map(Duration::from_millis).collect();
-        let report = Report { successful: 200, failed: 0, times, errors: String::new() };
+        let report =
+            Report { begun: 200, successful: 200, failed: 0, times, errors: String::new() };
         assert_eq!(report.percentile(99).unwrap(), Duration::from_millis(199));
         assert_eq!(report.percentile(100).unwrap(), Duration::from_millis(200));
     }

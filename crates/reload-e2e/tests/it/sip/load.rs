@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use reload_e2e::Site;
 use reload_e2e::phones::{Report, Run, Sipp};
+use reload_e2e::{Site, until};
 
 const REGISTER: &str = include_str!("scenarios/register.xml");
 const CALLER: &str = include_str!("scenarios/caller.xml");
@@ -51,7 +51,7 @@ pub(super) fn register(
         remote: user.proxy,
         words: &words,
         rate: rate.a_second,
-        count: rate.count,
+        count: Some(rate.count),
     };
     let Some(sipp) = Sipp::start(&Site::loopback(), directory, &run)? else { return Ok(None) };
     Ok(Some(all(sipp.finish(rate.limit()).context("REGISTER")?, rate)?))
@@ -64,26 +64,33 @@ pub(super) fn call(
     to: User<'_>,
     rate: Rate,
 ) -> Result<Option<Report>> {
-    let (site, (a_second, count)) = (Site::loopback(), (rate.a_second, rate.count));
-    let (remote, words) = (to.proxy, &[][..]);
-    let run = Run { name: "callee", scenario: CALLEE, remote, words, rate: a_second, count };
-    let Some(callee) = Sipp::start(&site, directory, &run)? else { return Ok(None) };
+    let site = Site::loopback();
+    let run = |name, scenario, remote, words, count| {
+        let run = Run { name, scenario, remote, words, rate: rate.a_second, count };
+        Sipp::start(&site, directory, &run)
+    };
+    let Some(callee) = run("callee", CALLEE, to.proxy, &[], None)? else { return Ok(None) };
     let once = Rate { count: 1, a_second: 1 };
     register(directory, to, callee.address(), once)?;
     let aor = format!("{}@{}", to.name, to.domain);
     let words = [("user", from.name), ("domain", from.domain), ("callee", &aor)];
-    let (remote, words) = (from.proxy, &words[..]);
-    let run = Run { name: "caller", scenario: CALLER, remote, words, rate: a_second, count };
-    let Some(caller) = Sipp::start(&site, directory, &run)? else { return Ok(None) };
+    let caller = run("caller", CALLER, from.proxy, &words, Some(rate.count))?;
+    let Some(caller) = caller else { return Ok(None) };
     let report = all(caller.finish(rate.limit()).context("the caller")?, rate)?;
-    all(callee.finish(DIALOG).context("the callee")?, rate)?;
+    until("the callee has seen the end of all calls", DIALOG, || {
+        all(callee.report()?, rate).context("the callee")
+    })?;
     Ok(Some(report))
 }
 
 fn all(report: Report, rate: Rate) -> Result<Report> {
-    let Report { successful, failed, errors, .. } = &report;
+    let Report { begun, successful, failed, errors, .. } = &report;
     ensure!(*failed == 0, "{failed} failed of {}: {errors}", rate.count);
-    ensure!(*successful == u64::from(rate.count), "only {successful} of {}", rate.count);
+    let count = u64::from(rate.count);
+    ensure!(
+        (*begun, *successful) == (count, count),
+        "{begun} begun, {successful} ended well: {errors}"
+    );
     Ok(report)
 }
 
