@@ -23,3 +23,29 @@ fn rank(response: &Response) -> (u16, u16) {
 pub(super) fn best(answers: Vec<(usize, Response)>) -> Option<(usize, Response)> {
     answers.into_iter().min_by_key(|(_, response)| rank(response))
 }
+
+#[cfg(test)]
+mod tests {
+    use rsipstack::sip::StatusCode;
+
+    use super::*;
+
+    fn chosen(codes: &[u16]) -> u16 {
+        let response = |code: &u16| Response {
+            status_code: StatusCode::Other(*code, String::new()),
+            ..Response::default()
+        };
+        let answers = codes.iter().map(response).enumerate().collect();
+        best(answers).unwrap().1.status_code.code()
+    }
+
+    #[test]
+    fn the_best_of_all_answers_is_chosen() {
+        assert_eq!(chosen(&[404, 603, 486]), 603);
+        assert_eq!(chosen(&[500, 486, 302]), 302);
+        assert_eq!(chosen(&[486, 401]), 401);
+        assert_eq!(chosen(&[408, 487, 486]), 486);
+        assert_eq!(chosen(&[503, 500]), 500);
+        assert_eq!(chosen(&[480, 486]), 480, "the first of equals");
+    }
+}

@@ -45,3 +45,34 @@ pub(super) fn forwards_left(request: &Request) -> Option<u32> {
     let given: u8 = given.parse().unwrap_or(0);
     given.checked_sub(1).map(u32::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str, more: &str) -> Request {
+        let text = format!(
+            "OPTIONS {uri} SIP/2.0\r\n{more}From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: c\r\n\
+             CSeq: 1 OPTIONS\r\n\r\n"
+        );
+        Request::try_from(text.as_str()).unwrap()
+    }
+
+    #[test]
+    fn max_forwards_is_one_byte_and_is_lowered() {
+        let left = |more: &str| forwards_left(&request("sip:b@x", more));
+        assert_eq!(left(""), Some(70));
+        assert_eq!(left("Max-Forwards: 255\r\n"), Some(254));
+        assert_eq!(left("Max-Forwards: 1\r\n"), Some(0));
+        for none in ["0", "256", "-1", "x"] {
+            assert_eq!(left(&format!("Max-Forwards: {none}\r\n")), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sip_uri_is_not_forwarded() {
+        let code = |uri: &str| check(&request(uri, ""), &Branches::new()).map_err(|it| it.0.code());
+        assert_eq!(code("tel:+4930"), Err(416));
+        assert_eq!(code("sips:b@x"), Ok(()));
+    }
+}

@@ -28,3 +28,24 @@ fn parameters(value: &str) -> &str {
         None => &value[address(value).len()..],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hidden(contact: &str) -> String {
+        let mut headers: Headers = Header::Contact(contact.into()).into();
+        hide(&mut headers, "sip:alice@dht.example;gr=AAAA", Some("l1"));
+        headers.iter().next().unwrap().value().to_owned()
+    }
+
+    #[test]
+    fn the_address_of_a_phone_is_replaced_and_its_features_stay() {
+        let gruu = "<sip:alice@dht.example;gr=AAAA;line=l1>";
+        let with = "\"Phone\" <sip:a@10.0.0.7:5062;transport=udp>;+sip.instance=\"<urn:x>\";audio";
+        assert_eq!(hidden(with), format!("{gruu};+sip.instance=\"<urn:x>\";audio"));
+        assert_eq!(hidden("sip:a@10.0.0.7;expires=60"), format!("{gruu};expires=60"));
+        assert_eq!(hidden("sip:a@10.0.0.7"), gruu);
+        assert_eq!(hidden("*"), "*");
+    }
+}

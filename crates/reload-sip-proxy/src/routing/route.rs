@@ -103,3 +103,62 @@ fn is_address(host: &str, address: SocketAddr) -> bool {
         Err(_) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rsipstack::sip::Transport;
+
+    use super::*;
+
+    fn own() -> Own {
+        Own {
+            token: "t0k3n".to_owned(),
+            gruu: "alice@dht.example;gr=AAAA".to_owned(),
+            listening: vec!["127.0.0.1:5060".parse().unwrap()],
+        }
+    }
+
+    fn request(routes: &str) -> Request {
+        let text = format!(
+            "BYE sip:b@x SIP/2.0\r\n{routes}From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: c\r\n\
+             CSeq: 1 BYE\r\n\r\n"
+        );
+        Request::try_from(text.as_str()).unwrap()
+    }
+
+    fn left(routes_in: &str, from_phone: bool) -> Vec<String> {
+        let mut request = request(routes_in);
+        own().strip(&mut request, from_phone);
+        routes(&request)
+    }
+
+    #[test]
+    fn our_entries_in_front_are_taken_off_also_when_they_are_joined() {
+        let ours = "<sip:t0k3n@127.0.0.1:5060;lr>, <sip:alice@dht.example;gr=AAAA;lr>";
+        let text = format!("Route: {ours}, <sip:next.example;lr>\r\n");
+        assert_eq!(left(&text, true), ["<sip:next.example;lr>"]);
+        let text = format!("Route: <sip:next.example;lr>\r\nRoute: {ours}\r\n");
+        assert_eq!(left(&text, true).len(), 3, "what is not in front stays");
+    }
+
+    #[test]
+    fn only_a_phone_means_us_by_the_bare_address() {
+        let text = "Route: <sip:127.0.0.1:5060;lr>\r\n";
+        assert!(left(text, true).is_empty());
+        assert_eq!(left(text, false).len(), 1, "each peer has that address");
+        assert_eq!(left("Route: <sip:127.0.0.1:5061;lr>\r\n", true).len(), 1);
+    }
+
+    #[test]
+    fn both_sides_are_recorded_the_next_one_on_top() {
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let phones = Face::Phones(Facing { address, transport: Transport::Tcp });
+        let mut request = request("");
+        own().record(&mut request, phones, Face::Overlay);
+        let recorded = request.headers.iter().filter(|it| matches!(it, Header::RecordRoute(_)));
+        let recorded: Vec<_> = recorded.map(Header::value).collect();
+        let expected =
+            ["<sip:alice@dht.example;gr=AAAA;lr>", "<sip:t0k3n@127.0.0.1:5060;transport=tcp;lr>"];
+        assert_eq!(recorded, expected);
+    }
+}

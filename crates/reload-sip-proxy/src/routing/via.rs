@@ -66,3 +66,45 @@ pub(super) fn answer_to(request: &Request, response: &mut Response) {
     let rest = std::mem::take(&mut response.headers);
     response.headers = Headers(ways.chain(rest).collect());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(uri: &str, more: &str) -> Request {
+        let text = format!(
+            "INVITE {uri} SIP/2.0\r\n{more}Via: SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2\r\n\
+             From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+        );
+        Request::try_from(text.as_str()).unwrap()
+    }
+
+    #[test]
+    fn a_request_is_a_loop_only_if_nothing_that_decides_its_way_has_changed() {
+        let branches = Branches::new();
+        let first = request("sip:b@x", "");
+        assert!(!branches.is_loop(&first));
+        let branch = branches.make(&first);
+        let again = |uri| request(uri, &format!("Via: SIP/2.0/UDP me;branch={branch}\r\n"));
+        assert!(branches.is_loop(&again("sip:b@x")));
+        assert!(!branches.is_loop(&again("sip:c@x")), "a spiral");
+        assert!(!Branches::new().is_loop(&again("sip:b@x")), "the branch of another");
+    }
+
+    #[test]
+    fn branches_differ_for_each_copy() {
+        let branches = Branches::new();
+        let request = request("sip:b@x", "");
+        assert_ne!(branches.make(&request), branches.make(&request));
+    }
+
+    #[test]
+    fn an_answer_goes_back_the_way_of_its_request() {
+        let came = request("sip:b@x", "");
+        let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP odd;branch=z\r\nCall-ID: c\r\n\r\n";
+        let mut answer = Response::try_from(text).unwrap();
+        answer_to(&came, &mut answer);
+        let ways: Vec<_> = vias(&answer.headers).collect();
+        assert_eq!(ways, ["SIP/2.0/UDP a;branch=z9hG4bK1", "SIP/2.0/UDP b;branch=z9hG4bK2"]);
+    }
+}

@@ -248,3 +248,49 @@ async fn a_method_that_nobody_knows_goes_through_like_any_other() {
     let answer = pair.alice.last_answer().await;
     assert_eq!((answer.code(), answer.get("cseq")), (404, "1 FROBNICATE"));
 }
+
+// R7904-5.1-07, R7904-5.1-08
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sips_call_takes_a_connection_of_its_own() {
+    let pair = Pair::new().await;
+    pair.call().await;
+    let to = uri("bob").replace("sip:", "sips:");
+    let invite = pair.alice.invite(&to).await;
+    let heard = pair.bob.request("INVITE").await;
+    pair.bob.respond(&heard, "200 OK", "", "").await;
+    let answer = pair.alice.answer(200).await;
+    pair.alice.ack(&invite, &answer).await;
+    pair.bob.request("ACK").await;
+    pair.bob.send(&pair.bob.back("BYE", &heard, 1, "", "")).await;
+    let bye = pair.alice.request("BYE").await;
+    pair.alice.respond(&bye, "200 OK", "", "").await;
+    pair.bob.until(answers("1 BYE")).await;
+    assert_eq!(pair.net.connects.load(Ordering::Relaxed), 2);
+    let seen = pair.net.seen.lock().unwrap().clone();
+    let secure = seen.iter().find(|it| it.starts_with("INVITE sips:bob@dht.example ")).unwrap();
+    assert!(Message::parse(secure).get("via").starts_with("SIP/2.0/TLS "), "{secure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_has_a_dialog_of_its_own() {
+    let pair = Pair::new().await;
+    let more = "Event: presence\r\nExpires: 600\r\n";
+    let text = pair.alice.outside("SUBSCRIBE", &uri("bob"), "subscribe1", more, "");
+    pair.alice.send(&text).await;
+    let heard = pair.bob.request("SUBSCRIBE").await;
+    // it may overtake the answer
+    let active = "Subscription-State: active\r\n";
+    pair.bob.send(&pair.bob.back("NOTIFY", &heard, 1, active, "")).await;
+    let notify = pair.alice.request("NOTIFY").await;
+    pair.alice.respond(&notify, "200 OK", "", "").await;
+    pair.bob.until(answers("1 NOTIFY")).await;
+    pair.bob.respond(&heard, "200 OK", "Expires: 600\r\n", "").await;
+    let answer = pair.alice.last_answer().await;
+    assert_eq!(answer.code(), 200);
+    let again = pair.alice.inside("SUBSCRIBE", &Message::parse(&text), &answer, 2, more, "");
+    pair.alice.send(&again).await;
+    let heard_again = pair.bob.request("SUBSCRIBE").await;
+    pair.bob.respond(&heard_again, "200 OK", "Expires: 600\r\n", "").await;
+    pair.alice.until(answers("2 SUBSCRIBE")).await;
+    assert!(pair.alice_proxy.calls().is_empty());
+}

@@ -1,8 +1,9 @@
 //! Calls that come to nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bed::{Pair, phone, proxy, uri};
+use crate::bed::{Pair, phone, proxy, proxy_with, uri};
 use crate::overlay::Net;
 use crate::phone::Message;
 
@@ -153,4 +154,54 @@ fn cancel(invite: &Message) -> String {
         "CANCEL {} SIP/2.0\r\n{copied}CSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n",
         invite.uri()
     )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_beyond_the_bound_are_turned_away() {
+    let net = Net::new();
+    let alice_proxy = proxy_with(&net, "alice", 1, |it| it.limits.transactions = 1).await;
+    let bob_proxy = proxy(&net, "bob", 2).await;
+    let (alice, bob) = (phone(&alice_proxy, "alice").await, phone(&bob_proxy, "bob").await);
+    alice.invite(&uri("bob")).await;
+    let heard = bob.request("INVITE").await;
+    let text = alice.outside("MESSAGE", &uri("bob"), "toomany", "", "");
+    alice.send(&text).await;
+    assert_eq!(alice.last_answer().await.code(), 503);
+    // and served again when there is room
+    bob.respond(&heard, "486 Busy Here", "", "").await;
+    assert_eq!(alice.last_answer().await.code(), 486);
+    let text = alice.outside("MESSAGE", &uri("bob"), "fewer", "", "");
+    alice.send(&text).await;
+    let heard = bob.request("MESSAGE").await;
+    bob.respond(&heard, "200 OK", "", "").await;
+    assert_eq!(alice.last_answer().await.code(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_has_ended_gives_its_port_back() {
+    let net = Net::new();
+    let first = proxy(&net, "alice", 1).await;
+    let address = first.listening().udp;
+    first.shutdown().await;
+    let overlay = net.node("alice", 1);
+    let mut attempts = 0;
+    loop {
+        let settings = reload_sip_proxy::Settings::new(address);
+        let overlay: Arc<dyn reload_sip_proxy::Overlay> = overlay.clone();
+        match reload_sip_proxy::Proxy::start(settings, overlay).await {
+            Ok(second) => return assert_eq!(second.listening().udp, address),
+            Err(error) => assert!(attempts < 50, "{error}"),
+        }
+        attempts += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_elsewhere_need_a_password() {
+    let net = Net::new();
+    let overlay: Arc<dyn reload_sip_proxy::Overlay> = net.node("alice", 1);
+    let settings = reload_sip_proxy::Settings::new("0.0.0.0:0".parse().unwrap());
+    let started = reload_sip_proxy::Proxy::start(settings, overlay).await;
+    assert!(matches!(started, Err(reload_sip_proxy::StartError::NeedsPassword(_))));
 }
