@@ -17,6 +17,7 @@ use super::forward::Way;
 use super::header::status;
 use super::hop::Hop;
 use super::router::Router;
+use super::stop::Stop;
 use super::targets::{Target, refused};
 
 /// How long a branch that was cancelled may still take to end: 64 * T1 (RFC 3261 section 9.1).
@@ -38,7 +39,7 @@ pub(super) struct Branch {
     pub(super) from: Hop,
     /// Whether the request comes from the side that has begun the call.
     pub(super) is_from_caller: bool,
-    pub(super) cancelled: CancellationToken,
+    pub(super) stop: Stop,
     /// Cancelled when nobody wants to hear of it any more.
     pub(super) end: CancellationToken,
     pub(super) events: mpsc::Sender<Event>,
@@ -48,7 +49,7 @@ impl Branch {
     /// Tries a target.
     pub(super) async fn run(self, target: Target) {
         let way = tokio::select! {
-            () = self.cancelled.cancelled() => Err(StatusCode::RequestTerminated),
+            () = self.stop.told() => Err(StatusCode::RequestTerminated),
             way = self.router.reach(target) => way,
         };
         match way {
@@ -105,7 +106,7 @@ impl Branch {
         };
         tokio::select! {
             () = answers => {}
-            () = line.watch(&self.cancelled) => {}
+            () = line.watch(&self.stop) => {}
             () = self.end.cancelled() => return,
         }
         // counts only if nothing else has come
@@ -131,8 +132,8 @@ struct Line {
 
 impl Line {
     /// Never ends: it must not interrupt the transaction.
-    async fn watch(&self, cancelled: &CancellationToken) {
-        tokio::join!(self.watch_pipe(), self.watch_cancel(cancelled));
+    async fn watch(&self, stop: &Stop) {
+        tokio::join!(self.watch_pipe(), self.watch_stop(stop));
         std::future::pending().await
     }
 
@@ -144,15 +145,15 @@ impl Line {
         }
     }
 
-    async fn watch_cancel(&self, cancelled: &CancellationToken) {
-        cancelled.cancelled().await;
+    async fn watch_stop(&self, stop: &Stop) {
+        stop.told().await;
         if self.request.method != Method::Invite {
             return;
         }
         self.heard.cancelled().await;
         let send = send_cancel(
             self.endpoint.clone(),
-            cancel(&self.request),
+            cancel(&self.request, stop.reason()),
             self.hop.connection(),
             self.hop.destination(),
         );
@@ -170,7 +171,7 @@ impl Line {
 }
 
 /// The CANCEL of a request (RFC 3261 section 9.1).
-fn cancel(request: &Request) -> Request {
+fn cancel(request: &Request, reason: Option<Header>) -> Request {
     let mut cancel = request.clone();
     cancel.method = Method::Cancel;
     cancel.body.clear();
@@ -186,6 +187,7 @@ fn cancel(request: &Request) -> Request {
                 | Header::Route(_)
         )
     });
+    cancel.headers.extend(reason.into_iter().collect());
     // one Via only: the CANCEL is ours
     let mut is_first = true;
     cancel.headers.retain(|header| match header {

@@ -113,6 +113,10 @@ impl Dialogs {
         }
         if is_success(response) && end.state != State::Over {
             end.state = State::Confirmed;
+            if dialog.is_call {
+                // they have rung in vain
+                dialog.asked.clear();
+            }
             let expires = expires(response).or_else(|| expires_of(request));
             dialog.until = match dialog.is_call {
                 true => now + MAX_SILENCE,

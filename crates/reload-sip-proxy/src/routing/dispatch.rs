@@ -97,7 +97,7 @@ impl Router {
         }
         let targets = tokio::select! {
             targets = self.targets(&uri, &from) => targets,
-            () = server.cancelled.cancelled() => Err(StatusCode::RequestTerminated),
+            () = server.stop.told() => Err(StatusCode::RequestTerminated),
         };
         match targets {
             Ok(targets) => {

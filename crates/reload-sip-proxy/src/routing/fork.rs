@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reload_usages::sip::SipUri;
 use rsipstack::platform::CancellationToken;
-use rsipstack::sip::{Method, Request, Response, StatusCode};
+use rsipstack::sip::{Header, Method, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
@@ -19,6 +19,7 @@ use super::hop::Hop;
 use super::redirect::Redirects;
 use super::router::Router;
 use super::server::Server;
+use super::stop::{Stop, answered_elsewhere};
 use super::targets::Target;
 
 /// Events of branches that wait.
@@ -48,7 +49,7 @@ pub(super) struct Fork {
 
 struct State {
     hop: Option<Hop>,
-    cancelled: CancellationToken,
+    stop: Stop,
     rings_until: Instant,
     last: Option<Response>,
 }
@@ -103,7 +104,9 @@ impl Fork {
                     Some(event) => self.on_event(event).await,
                     None => break,
                 },
-                () = self.server.cancelled.cancelled(), if !self.is_stopped => self.stop(),
+                () = self.server.stop.told(), if !self.is_stopped => {
+                    self.stop(self.server.stop.reason());
+                }
                 () = sleep_until(timer_c) => self.on_timer_c(),
             }
         }
@@ -136,10 +139,10 @@ impl Fork {
     }
 
     fn branch(&mut self) -> Branch {
-        let cancelled = CancellationToken::new();
+        let stop = Stop::default();
         self.branches.push(State {
             hop: None,
-            cancelled: cancelled.clone(),
+            stop: stop.clone(),
             rings_until: Instant::now() + TIMER_C,
             last: None,
         });
@@ -149,7 +152,7 @@ impl Fork {
             request: Arc::clone(&self.request),
             from: self.from.clone(),
             is_from_caller: self.is_from_caller(),
-            cancelled,
+            stop,
             end: self.end.clone(),
             events: self.events.clone(),
         }
@@ -175,7 +178,7 @@ impl Fork {
             let mut dialogs = self.router.dialogs();
             if !dialogs.begin(now, &self.request, &self.from, &hop) {
                 drop(dialogs);
-                self.branches[number].cancelled.cancel();
+                self.branches[number].stop.tell(None);
             }
         }
         self.branches[number].hop = Some(hop);
@@ -195,19 +198,19 @@ impl Fork {
         }
         self.branches[number].last = Some(response.clone());
         self.release(number, &response);
-        match response.status_code.code() / 100 {
+        let code = response.status_code.code();
+        match code / 100 {
             2 => {
                 if let Some(found) = &self.dialog {
-                    let code = response.status_code.code();
                     self.router.end_request(&self.request, Some(found), code);
                 }
                 self.pass(number, response);
-                self.stop();
+                self.stop(Some(answered_elsewhere(code)));
             }
             3 if self.from.is_phone() && self.is_new() && !self.is_stopped => {
                 self.follow(&response).await;
             }
-            6 => self.stop(),
+            6 => self.stop(Some(answered_elsewhere(code))),
             _ => {}
         }
         self.conclude();
@@ -287,10 +290,10 @@ impl Fork {
     }
 
     /// All branches are told to stop.
-    fn stop(&mut self) {
+    fn stop(&mut self, reason: Option<Header>) {
         self.is_stopped = true;
         for branch in self.branches.iter().filter(|branch| branch.last.is_none()) {
-            branch.cancelled.cancel();
+            branch.stop.tell(reason.clone());
         }
     }
 
@@ -337,7 +340,7 @@ impl Fork {
         for branch in self.branches.iter_mut().filter(|it| it.last.is_none()) {
             if branch.rings_until <= now {
                 branch.rings_until = now + TIMER_C;
-                branch.cancelled.cancel();
+                branch.stop.tell(None);
             }
         }
     }

@@ -8,14 +8,15 @@ use rsipstack::transaction::make_tag;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
 
 use super::header::is_final;
+use super::stop::{Stop, reason_of};
 use crate::methods;
 
 /// A request that waits for its answer.
 pub(super) struct Server {
     /// The request as it came.
     pub(super) request: Request,
-    /// Cancelled when who has sent it does not want it any more.
-    pub(super) cancelled: CancellationToken,
+    /// Told when who has sent it does not want it any more.
+    pub(super) stop: Stop,
     /// Cancelled when the transaction is over, as after the ACK of a 2xx.
     pub(super) over: CancellationToken,
     events: TransactionEventSender,
@@ -28,13 +29,13 @@ impl Server {
     pub(super) fn new(transaction: Transaction, end: &CancellationToken) -> Self {
         let server = Self {
             request: transaction.original.clone(),
-            cancelled: CancellationToken::new(),
+            stop: Stop::default(),
             over: CancellationToken::new(),
             events: transaction.tu_sender.clone(),
             endpoint: transaction.endpoint_inner.clone(),
             is_answered: false,
         };
-        let receive = receive(transaction, server.cancelled.clone());
+        let receive = receive(transaction, server.stop.clone());
         let (over, end) = (server.over.clone(), end.clone());
         tokio::spawn(async move {
             tokio::select! {
@@ -85,12 +86,12 @@ impl Drop for Server {
     }
 }
 
-async fn receive(mut transaction: Transaction, cancelled: CancellationToken) {
+async fn receive(mut transaction: Transaction, stop: Stop) {
     while let Some(message) = transaction.receive().await {
         if let SipMessage::Request(request) = message
             && request.method == Method::Cancel
         {
-            cancelled.cancel();
+            stop.tell(reason_of(&request.headers));
         }
     }
 }

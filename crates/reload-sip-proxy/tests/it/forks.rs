@@ -21,6 +21,8 @@ async fn all_devices_ring_and_the_others_stop_when_one_answers() {
     pair.alice.ack(&invite, &answer).await;
     office.request("ACK").await;
     let cancel = pair.bob.request("CANCEL").await;
+    let reason = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    assert_eq!(cancel.get("reason"), reason, "no missed call");
     pair.bob.respond(&cancel, "200 OK", "", "").await;
     pair.bob.respond(&at_home, "487 Request Terminated", "", "").await;
     pair.bob.request("ACK").await;
