@@ -74,7 +74,7 @@ pub enum MediaMode {
 /// The bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests that are being answered at one time; 503 beyond.
+    /// Requests that are being answered at one time, a quarter of them for one other peer; 503 beyond.
     pub transactions: usize,
     /// Dialogs that are known at one time.
     pub dialogs: usize,
@@ -86,7 +86,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        // 50 calls a second for 32 s of waiting each are 1,600 transactions; memory is some 4 kB for each.
-        Self { transactions: 16_384, dialogs: 16_384, trace: 4 << 20, redirects: 5 }
+        // 50 calls a second that ring for 20 s each are 1,000 requests, of some 70 kB each
+        Self { transactions: 4_096, dialogs: 16_384, trace: 4 << 20, redirects: 5 }
     }
 }

@@ -7,7 +7,6 @@ use reload_usages::sip::SipUri;
 use rsipstack::sip::{Header, Method, Request, StatusCode};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::dialogs::Found;
 use super::fork::Fork;
@@ -17,6 +16,7 @@ use super::hop::{Hop, PhoneHop, Side};
 use super::identity::{check_outside, check_peer, check_phone};
 use super::router::Router;
 use super::server::Server;
+use super::shares::Share;
 use super::targets::refused;
 use super::{checks, header};
 use crate::edge::{Asks, Verdict};
@@ -25,24 +25,24 @@ impl Router {
     /// Takes requests until there are no more.
     pub(crate) async fn serve(self: Arc<Self>, mut incoming: TransactionReceiver) {
         while let Some(transaction) = incoming.recv().await {
-            match Arc::clone(&self.permits).try_acquire_owned() {
-                Ok(permit) => {
-                    tokio::spawn(Arc::clone(&self).on_transaction(transaction, permit));
-                }
-                Err(_) => self.refuse(transaction, status(503, "too many requests at one time")),
-            }
+            self.on_transaction(transaction);
         }
     }
 
-    async fn on_transaction(
-        self: Arc<Self>,
-        transaction: Transaction,
-        permit: OwnedSemaphorePermit,
-    ) {
+    fn on_transaction(self: &Arc<Self>, transaction: Transaction) {
         let from = transaction.connection.as_ref().and_then(|it| self.neighbour(it));
-        let Some(mut from) = from else {
+        let Some(from) = from else {
             return self.refuse(transaction, StatusCode::ServerInternalError);
         };
+        match self.shares.take(from.node()) {
+            Some(share) => {
+                tokio::spawn(Arc::clone(self).on_incoming(transaction, from, share));
+            }
+            None => self.refuse(transaction, status(503, "too many requests at one time")),
+        }
+    }
+
+    async fn on_incoming(self: Arc<Self>, transaction: Transaction, mut from: Hop, share: Share) {
         if let Hop::Phone(phone) = &mut from
             && let Some(contact) = header::contact(&transaction.original)
         {
@@ -57,15 +57,10 @@ impl Router {
             };
         }
         let server = Server::new(transaction, &self.end);
-        self.on_request(server, from, permit).await;
+        self.on_request(server, from, share).await;
     }
 
-    async fn on_request(
-        self: Arc<Self>,
-        mut server: Server,
-        from: Hop,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn on_request(self: Arc<Self>, mut server: Server, from: Hop, share: Share) {
         if server.request.method == Method::Invite {
             server.reply(StatusCode::Trying, Vec::new());
         }
@@ -73,19 +68,14 @@ impl Router {
             return server.reply(status, headers);
         }
         if to_tag(&server.request).is_some() {
-            self.on_inside(server, from, permit).await;
+            self.on_inside(server, from, share).await;
         } else {
-            self.on_outside(server, from, permit).await;
+            self.on_outside(server, from, share).await;
         }
     }
 
     /// A request outside of dialogs.
-    async fn on_outside(
-        self: Arc<Self>,
-        mut server: Server,
-        from: Hop,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn on_outside(self: Arc<Self>, mut server: Server, from: Hop, share: Share) {
         if let Err((status, headers)) = self.may_begin(&server, &from) {
             return server.reply(status, headers);
         }
@@ -101,7 +91,7 @@ impl Router {
         };
         match targets {
             Ok(targets) => {
-                let (fork, inbox) = Fork::new(self, server, from, permit);
+                let (fork, inbox) = Fork::new(self, server, from, share);
                 fork.run(inbox, targets).await;
             }
             Err(status) => server.reply(status, Vec::new()),
@@ -141,12 +131,7 @@ impl Router {
     }
 
     /// A request in a dialog.
-    async fn on_inside(
-        self: Arc<Self>,
-        mut server: Server,
-        from: Hop,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn on_inside(self: Arc<Self>, mut server: Server, from: Hop, share: Share) {
         let found = self.dialogs().find(Instant::now(), &server.request, &from);
         let Some(found) = found else {
             return server.reply(StatusCode::CallTransactionDoesNotExist, Vec::new());
@@ -158,7 +143,7 @@ impl Router {
         }
         match self.way_inside(&server.request.uri, &found).await {
             Ok(way) => {
-                let (mut fork, inbox) = Fork::new(self, server, from, permit);
+                let (mut fork, inbox) = Fork::new(self, server, from, share);
                 fork.dialog = Some(found);
                 fork.run_way(inbox, way).await;
             }

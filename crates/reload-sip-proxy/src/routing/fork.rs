@@ -6,7 +6,7 @@ use std::time::Duration;
 use reload_usages::sip::SipUri;
 use rsipstack::platform::CancellationToken;
 use rsipstack::sip::{Header, Method, Request, Response, StatusCode};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::best::best;
@@ -19,6 +19,7 @@ use super::hop::Hop;
 use super::redirect::Redirects;
 use super::router::Router;
 use super::server::Server;
+use super::shares::Share;
 use super::stop::{Stop, answered_elsewhere};
 use super::targets::Target;
 
@@ -42,9 +43,9 @@ pub(super) struct Fork {
     end: CancellationToken,
     /// Whether all branches have been told to stop.
     is_stopped: bool,
-    /// Set in a dialog: the tag of who has begun it.
+    /// The dialog that the request is in, if it is in one.
     pub(super) dialog: Option<Found>,
-    _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 struct State {
@@ -59,7 +60,7 @@ impl Fork {
         router: Arc<Router>,
         server: Server,
         from: Hop,
-        permit: OwnedSemaphorePermit,
+        share: Share,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, inbox) = mpsc::channel(EVENTS);
         let request = Arc::new(server.request.clone());
@@ -75,7 +76,7 @@ impl Fork {
             events,
             is_stopped: false,
             dialog: None,
-            _permit: permit,
+            _share: share,
         };
         (fork, inbox)
     }

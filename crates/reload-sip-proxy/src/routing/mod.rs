@@ -20,6 +20,7 @@ mod route;
 mod router;
 mod sent_acks;
 mod server;
+mod shares;
 mod stop;
 mod targets;
 mod via;

@@ -10,12 +10,12 @@ use rsipstack::sip::Transport;
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::random_text;
 use rsipstack::transport::{SipAddr, SipConnection};
-use tokio::sync::Semaphore;
 
 use super::dialogs::Dialogs;
 use super::hop::{Hop, PhoneHop};
 use super::route::Own;
 use super::sent_acks::SentAcks;
+use super::shares::Shares;
 use super::via::Branches;
 use crate::calls::Calls;
 use crate::edge::{Authenticator, Binding, Registrar};
@@ -46,7 +46,7 @@ pub(crate) struct Router {
     pub(super) gruu: String,
     /// The `gr` parameter of our GRUU.
     pub(super) gr: String,
-    pub(super) permits: Arc<Semaphore>,
+    pub(super) shares: Shares,
     /// Cancelled when the proxy ends.
     pub(super) end: CancellationToken,
     dialogs: Mutex<Dialogs>,
@@ -78,7 +78,7 @@ impl Router {
             node_name: format!("{}.{domain}", parts.overlay.node_id()),
             gr: gruu.to_string().rsplit_once(";gr=").map(|it| it.1.to_owned()).unwrap_or_default(),
             gruu: gruu.to_uri(Scheme::Sip),
-            permits: Arc::new(Semaphore::new(parts.settings.limits.transactions)),
+            shares: Shares::new(parts.settings.limits.transactions),
             dialogs: Mutex::new(Dialogs::new(parts.settings.limits.dialogs)),
             sent_acks: Mutex::new(SentAcks::new(parts.settings.limits.dialogs)),
             end: parts.end,
@@ -106,6 +106,7 @@ impl Router {
     pub(crate) fn sweep(&self) {
         self.dialogs().sweep(Instant::now());
         self.sent_acks().sweep(Instant::now());
+        self.shares.sweep();
     }
 
     /// Dialogs that are known.
