@@ -12,7 +12,13 @@ use reload_usages::sip::{Aor, Scheme, SipContact};
 #[command(next_help_heading = "Phones")]
 pub(crate) struct SipArgs {
     /// Serve the SIP phones of this user, by UDP and TCP, here or at 127.0.0.1:5060.
-    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:5060")]
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        num_args = 0..=1,
+        default_missing_value = "127.0.0.1:5060",
+        conflicts_with = "no_udp"
+    )]
     pub sip: Option<SocketAddr>,
     /// Serve phones by TLS too, here or at port 5061 of the same address.
     #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, requires = "sip")]
@@ -34,7 +40,7 @@ pub(crate) struct SipArgs {
     /// The scheme that other peers are to use [default: both with ICE, else sips]
     #[arg(long, value_enum, value_name = "WHICH", requires = "sip")]
     pub sip_schemes: Option<Schemes>,
-    /// How the sound of calls goes.
+    /// How the sound of calls goes [default: auto]
     #[arg(long, value_enum, value_name = "HOW", requires = "sip")]
     pub media: Option<MediaWay>,
 }
@@ -201,6 +207,7 @@ mod tests {
             assert!(parse(&format!("reload peer {options}")).is_err(), "{options}");
             assert!(parse(&format!("reload peer --sip {options}")).is_ok(), "{options}");
         }
+        assert!(parse("reload peer --sip --no-udp").is_err(), "peers connect over UDP");
         assert!(parse("reload peer --sip --sip-tls --sip-tls-cert a").is_err(), "no key");
         assert!(parse("reload peer --sip --sip-tls-cert a --sip-tls-key b").is_err(), "no TLS");
     }

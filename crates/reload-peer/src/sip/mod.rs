@@ -9,6 +9,7 @@ mod plan;
 mod registration;
 mod saved;
 mod tls;
+mod work;
 
 pub(crate) use lookup::resolve;
 pub(crate) use plan::SipPlan;
@@ -49,8 +50,7 @@ impl Sip {
     /// One line: an address is in use, a certificate is none.
     pub(crate) async fn start(node: &Running, home: &Home, plan: SipPlan) -> anyhow::Result<Self> {
         let SipPlan { aor, settings, offers, .. } = plan;
-        let registration =
-            Registration::start(node.clone(), home.clone(), aor.clone(), settings.wants).await?;
+        let registration = Registration::start(node.clone(), home.clone(), settings.wants)?;
         let overlay =
             OverlayOf::new(node.clone(), aor.clone(), registration.clone(), offers).await?;
         let (gruu, needs_password) = (overlay.gruu(), settings.password.is_some());

@@ -1,7 +1,7 @@
 //! A call between the phones of two peers, and what the commands show of it.
 
 use super::{list, peers, peers_in, registered, wait_for};
-use crate::support::{Overlay, assert_one_line, stdout, user};
+use crate::support::{Overlay, Peer, assert_one_line, stdout, user};
 
 // R7904-5.1-07 R7904-5.1-12
 #[test]
@@ -113,4 +113,20 @@ fn a_connection_for_sip_is_used_again() {
     let sip = list(&links, "links").iter().filter(|link| link["application"] == 5060);
     let sip: Vec<_> = sip.map(|link| link["node"].as_str().unwrap()).collect();
     assert_eq!(sip, [bob.node_id.as_str()], "{links:#}");
+}
+
+#[test]
+fn the_phones_of_a_client_are_called_too() {
+    let (overlay, peers) = peers(&["alice"]);
+    let arguments = ["--client", "--sip", "127.0.0.1:0", "--bootstrap", &peers[0].address];
+    let bob = Peer::start(&overlay.home("bob"), &arguments);
+    let (caller, callee) = (registered(&peers[0], "alice"), registered(&bob, "bob"));
+    let from = format!("<sip:{}>", user("alice"));
+    caller.request_as(&from, "MESSAGE", &user("bob"), "hello client");
+    let message = callee.request("MESSAGE");
+    callee.answer(&message, "200 OK", None);
+    assert_eq!(caller.final_answer("MESSAGE").status(), 200);
+    let from = format!("<sip:{}>", user("bob"));
+    callee.request_as(&from, "MESSAGE", &user("alice"), "hello peer");
+    assert_eq!(caller.request("MESSAGE").body(), "hello peer");
 }

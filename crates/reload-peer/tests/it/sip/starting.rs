@@ -65,6 +65,18 @@ fn sip_without_encryption_needs_ice() {
 }
 
 #[test]
+fn a_user_name_that_nobody_could_call_is_one_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let document = self_signed_overlay(directory.path(), "30");
+    let (home, name) = (directory.path().join("home"), "Alice@Self.Example.Org");
+    let enroll = ["enroll", "--home", text(&home), "--overlay", "self.example.org"];
+    let output = reload(&[&enroll[..], &["--user", name, "--config", text(&document)]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let output = start(&home, &["--sip", "127.0.0.1:0"]);
+    assert_one_line(&output, &[name, "is no SIP address", "upper case"]);
+}
+
+#[test]
 fn an_overlay_without_sip_or_a_route_that_is_none_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let document = without_sip(directory.path());
