@@ -135,6 +135,24 @@ impl Baresip {
         self.closed(END).map(|_| ())
     }
 
+    /// Holds the call, or takes it up again: a re-INVITE.
+    ///
+    /// # Errors
+    /// If there is no call.
+    pub fn hold(&mut self, hold: bool) -> Result<()> {
+        self.control.command(if hold { "hold" } else { "resume" }, "")?;
+        Ok(())
+    }
+
+    /// Has the other phone of the call call somebody else: a REFER.
+    ///
+    /// # Errors
+    /// If there is no call.
+    pub fn transfer(&mut self, uri: &str) -> Result<()> {
+        self.control.command("transfer", uri)?;
+        Ok(())
+    }
+
     /// Sends a text to the one whom its account writes to.
     ///
     /// # Errors

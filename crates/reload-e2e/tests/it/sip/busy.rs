@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use reload_e2e::until;
 
-use super::load::{Rate, User, call, register, shown};
+use super::load::{HOUR, Rate, User, call, register, shown};
 use super::village::{ALICE, CAROL, DAVE, USERS, Village};
 
 const REGISTRATIONS: Rate = Rate { count: 5000, a_second: 500 };
 const CALLS: Rate = Rate { count: 2000, a_second: 50 };
+const FEWER: Rate = Rate { count: 500, a_second: 50 };
 
 /// 99 of 100 calls ring within this.
 const P99: Duration = Duration::from_millis(300);
@@ -26,7 +27,8 @@ const FORGOTTEN: Duration = Duration::from_secs(120);
 fn thousands_of_registrations_succeed_and_leave_nothing_behind() {
     let village = Village::found("registrations", &[]);
     let contact = "127.0.0.1:9".parse().unwrap();
-    let run = |rate| register(village.directory(), user(&village, ALICE), contact, rate).unwrap();
+    let run =
+        |rate| register(village.directory(), user(&village, ALICE), contact, HOUR, rate).unwrap();
     // What is allocated once is needed no second time: the second load shows what stays of each.
     let Some(_) = run(REGISTRATIONS) else { return };
     let before = rest(&village, &[ALICE]);
@@ -46,6 +48,25 @@ fn thousands_of_calls_succeed_ring_at_once_and_leave_nothing_behind() {
     let before = rest(&village, &[CAROL, DAVE]);
     let report = run(CALLS).unwrap();
     println!("  2000 calls at 50/s, INVITE to 180: {}", shown(&report).unwrap());
+    assert!(report.percentile(99).unwrap() < P99, "{}", shown(&report).unwrap());
+    check_memory(&village, &[CAROL, DAVE], &before);
+}
+
+#[test]
+#[ignore = "takes minutes: run by `cargo xtask e2e`"]
+fn a_second_phone_that_is_dead_delays_no_call_and_leaves_nothing_behind() {
+    let village = Village::found("dead", &[]);
+    let (from, to) = (user(&village, CAROL), user(&village, DAVE));
+    let contact = "127.0.0.1:9".parse().unwrap();
+    let once = Rate { count: 1, a_second: 1 };
+    if register(village.directory(), to, contact, HOUR, once).unwrap().is_none() {
+        return;
+    }
+    let run = || call(village.directory(), from, to, FEWER).unwrap().unwrap();
+    println!("  at first: {}", shown(&run()).unwrap());
+    let before = rest(&village, &[CAROL, DAVE]);
+    let report = run();
+    println!("  500 calls at 50/s, INVITE to 180: {}", shown(&report).unwrap());
     assert!(report.percentile(99).unwrap() < P99, "{}", shown(&report).unwrap());
     check_memory(&village, &[CAROL, DAVE], &before);
 }

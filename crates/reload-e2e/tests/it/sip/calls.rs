@@ -4,8 +4,9 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use reload_e2e::phones::Baresip;
+use reload_e2e::until;
 
-use super::village::{ALICE, BOB, SOON, Village};
+use super::village::{ALICE, BOB, CAROL, SOON, Village};
 
 /// How long people talk, and how much of it has to be heard.
 pub(super) const TALK: Duration = Duration::from_millis(5500);
@@ -128,6 +129,72 @@ fn phones_that_speak_tcp_and_know_a_password_call_each_other() {
     alice.established(SOON).unwrap();
     alice.hang_up().unwrap();
     bob.closed(SOON).unwrap();
+}
+
+#[test]
+#[ignore = "starts an overlay: run by `cargo xtask e2e`"]
+fn the_peers_carry_the_sound_if_they_are_told_to() {
+    let village = Village::found("relay", &["--media", "relay"]);
+    let (Some(mut alice), Some(mut bob)) = (village.phone(ALICE, LOW), village.phone(BOB, HIGH))
+    else {
+        return;
+    };
+    alice.dial(&village.uri("bob")).unwrap();
+    bob.rings(SOON).unwrap();
+    bob.accept().unwrap();
+    talk(&mut alice, &mut bob);
+    for place in [ALICE, BOB] {
+        let calls = village.overlay.peer(place).json(&["sip", "calls"]).unwrap();
+        let call = &calls["calls"][0];
+        assert_eq!(call["state"], "answered", "{calls}");
+        let way = call["media"].as_str().unwrap();
+        assert!(way.contains("relay"), "{way}");
+        println!("  {way}");
+    }
+    bob.hang_up().unwrap();
+    alice.closed(SOON).unwrap();
+    check_sound(&alice, HIGH, LOW);
+    check_sound(&bob, LOW, HIGH);
+    for place in [ALICE, BOB] {
+        let calls = village.overlay.peer(place).json(&["sip", "calls"]).unwrap();
+        assert_eq!(calls["calls"].as_array().unwrap().len(), 0, "{calls}");
+    }
+}
+
+#[test]
+#[ignore = "starts an overlay: run by `cargo xtask e2e`"]
+fn a_call_is_held_taken_up_again_and_transferred() {
+    let village = Village::found("transfer", &[]);
+    let (alice, bob) = (village.phone(ALICE, LOW), village.phone(BOB, HIGH));
+    let carol = village.phone(CAROL, 880);
+    let (Some(mut alice), Some(mut bob), Some(mut carol)) = (alice, bob, carol) else { return };
+    alice.dial(&village.uri("bob")).unwrap();
+    bob.rings(SOON).unwrap();
+    bob.accept().unwrap();
+    alice.established(SOON).unwrap();
+    bob.established(SOON).unwrap();
+    bob.hold(true).unwrap();
+    alice.logged(&["a=sendonly"], SOON).unwrap();
+    bob.hold(false).unwrap();
+    let sound = || bob_answers(&bob.log_text());
+    until("bob has an answer to his second re-INVITE", SOON, sound).unwrap();
+
+    bob.transfer(&village.uri("carol")).unwrap();
+    assert_eq!(carol.rings(SOON).unwrap(), village.uri("alice"));
+    carol.accept().unwrap();
+    talk(&mut alice, &mut carol);
+    carol.hang_up().unwrap();
+    check_sound(&carol, LOW, HIGH);
+}
+
+/// INVITE was answered for holding and for going on.
+fn bob_answers(log: &str) -> Result<(), String> {
+    let answered = log.split("SIP/2.0 200 ").skip(1).filter(|answer| {
+        let sequence = answer.lines().find(|line| line.starts_with("CSeq:"));
+        sequence.is_some_and(|line| line.ends_with("INVITE"))
+    });
+    // His own to the first INVITE stands there too.
+    if answered.count() >= 3 { Ok(()) } else { Err(log.to_owned()) }
 }
 
 /// A call that has been accepted goes on for as long as people talk.

@@ -15,6 +15,9 @@ const CALLEE: &str = include_str!("scenarios/callee.xml");
 /// A dialog ends within this (RFC 3261 section 17.1.1.2: 32 s).
 const DIALOG: Duration = Duration::from_secs(40);
 
+/// In seconds, what phones register for.
+pub(super) const HOUR: u32 = 3600;
+
 /// A user at a proxy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct User<'a> {
@@ -36,15 +39,22 @@ impl Rate {
     }
 }
 
-/// Registers the user again and again at one contact. None if SIPp is not installed.
+/// Registers the user again and again at one contact, or for 0 s no longer. None if SIPp is not
+/// installed.
 pub(super) fn register(
     directory: &Path,
     user: User<'_>,
     contact: SocketAddr,
+    seconds: u32,
     rate: Rate,
 ) -> Result<Option<Report>> {
-    let contact = contact.to_string();
-    let words = [("user", user.name), ("domain", user.domain), ("contact", &contact)];
+    let (contact, expires) = (contact.to_string(), seconds.to_string());
+    let words = [
+        ("user", user.name),
+        ("domain", user.domain),
+        ("contact", &contact),
+        ("expires", &expires),
+    ];
     let run = Run {
         name: "register",
         scenario: REGISTER,
@@ -71,7 +81,7 @@ pub(super) fn call(
     };
     let Some(callee) = run("callee", CALLEE, to.proxy, &[], None)? else { return Ok(None) };
     let once = Rate { count: 1, a_second: 1 };
-    register(directory, to, callee.address(), once)?;
+    register(directory, to, callee.address(), HOUR, once)?;
     let aor = format!("{}@{}", to.name, to.domain);
     let words = [("user", from.name), ("domain", from.domain), ("callee", &aor)];
     let caller = run("caller", CALLER, from.proxy, &words, Some(rate.count))?;
@@ -80,6 +90,7 @@ pub(super) fn call(
     until("the callee has seen the end of all calls", DIALOG, || {
         all(callee.report()?, rate).context("the callee")
     })?;
+    register(directory, to, callee.address(), 0, once)?;
     Ok(Some(report))
 }
 

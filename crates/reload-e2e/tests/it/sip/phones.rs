@@ -5,7 +5,7 @@ use std::time::Duration;
 use reload_e2e::Site;
 use reload_e2e::phones::{Account, Baresip, Kamailio, Linphone};
 
-use super::load::{Rate, User, call, register, shown};
+use super::load::{HOUR, Rate, User, call, register, shown};
 
 /// A phone has an answer within this.
 const SOON: Duration = Duration::from_secs(10);
@@ -90,7 +90,8 @@ fn sipp_registers_and_calls_through_kamailio() {
     let user = |name| User { name, domain: DOMAIN, proxy: server.address() };
     let contact = "127.0.0.1:9".parse().unwrap();
     let rate = Rate { count: 200, a_second: 200 };
-    let Some(report) = register(directory.path(), user("alice"), contact, rate).unwrap() else {
+    let Some(report) = register(directory.path(), user("alice"), contact, HOUR, rate).unwrap()
+    else {
         return;
     };
     println!("  200 REGISTER: {}", shown(&report).unwrap());
