@@ -2,9 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use reload_sip_proxy::CallState;
+use reload_sip_proxy::{CallState, Settings};
+use reload_usages::sip::Scheme;
 
-use crate::bed::{Pair, proxy, stranger, uri};
+use crate::bed::{Pair, phone, proxy, proxy_with, stranger, uri};
 use crate::phone::Message;
 
 /// An answer to the request with this CSeq.
@@ -221,7 +222,7 @@ async fn a_phone_that_has_not_registered_calls_too() {
     let alice_proxy = proxy(&net, "alice", 1).await;
     let bob_proxy = proxy(&net, "bob", 2).await;
     let alice = stranger(&alice_proxy, "alice").await;
-    let bob = crate::bed::phone(&bob_proxy, "bob").await;
+    let bob = phone(&bob_proxy, "bob").await;
     let invite = alice.invite(&uri("bob")).await;
     let heard = bob.request("INVITE").await;
     bob.respond(&heard, "200 OK", "", "").await;
@@ -293,4 +294,19 @@ async fn a_subscription_has_a_dialog_of_its_own() {
     pair.bob.respond(&heard_again, "200 OK", "Expires: 600\r\n", "").await;
     pair.alice.until(answers("2 SUBSCRIBE")).await;
     assert!(pair.alice_proxy.calls().is_empty());
+}
+
+// R7904-5.1-09, R7904-5.1-11
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callee_that_wants_sips_is_called_by_sips() {
+    let net = crate::overlay::Net::new();
+    let alice_proxy = proxy(&net, "alice", 1).await;
+    let wants = |settings: &mut Settings| settings.wants = Some(Scheme::Sips);
+    let bob_proxy = proxy_with(&net, "bob", 2, wants).await;
+    let (alice, bob) = (phone(&alice_proxy, "alice").await, phone(&bob_proxy, "bob").await);
+    alice.invite(&uri("bob")).await;
+    bob.request("INVITE").await;
+    let seen = net.seen.lock().unwrap().clone();
+    let invite = seen.iter().find(|it| it.starts_with("INVITE ")).unwrap();
+    assert!(Message::parse(invite).get("via").starts_with("SIP/2.0/TLS "), "{invite}");
 }

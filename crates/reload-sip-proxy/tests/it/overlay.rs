@@ -22,6 +22,7 @@ pub(crate) struct Net {
     nodes: Mutex<BTreeMap<NodeId, Node>>,
     registered: Mutex<BTreeMap<Aor, BTreeSet<NodeId>>>,
     forwards: Mutex<BTreeMap<Aor, Vec<String>>>,
+    wants: Mutex<BTreeMap<NodeId, Scheme>>,
     /// Whether there is no restriction of domains.
     pub(crate) serves_all: AtomicBool,
     /// Connections that were made.
@@ -98,7 +99,10 @@ impl TestOverlay {
             aor: aor.clone(),
             registrant: Some(node),
             destinations: vec![Destination::Node(node)],
-            prefs: ContactPrefs::none(),
+            prefs: match self.net.wants.lock().unwrap().get(&node) {
+                Some(scheme) => ContactPrefs::only(*scheme),
+                None => ContactPrefs::none(),
+            },
             lifetime: Some(3600),
         }
     }
@@ -179,7 +183,10 @@ impl Overlay for TestOverlay {
         Ok(found)
     }
 
-    async fn register(&self, expires: u32, _wants: Option<Scheme>) -> Result<u32, OverlayError> {
+    async fn register(&self, expires: u32, wants: Option<Scheme>) -> Result<u32, OverlayError> {
+        if let Some(wants) = wants {
+            self.net.wants.lock().unwrap().insert(self.id, wants);
+        }
         let mut registered = self.net.registered.lock().unwrap();
         let nodes = registered.entry(self.aor.clone()).or_default();
         if expires == 0 {
