@@ -39,5 +39,6 @@ pub(crate) fn start(cli: &Cli) {
 const QUIET: [&str; 4] =
     ["stun_types=error", "stun_proto=error", "turn_types=error", "turn_client_proto=error"];
 
-/// This library tells of whole SIP messages, with what proves a password: not unless it is asked by name.
-const SECRET: [&str; 1] = ["rsipstack=warn"];
+/// This library tells of whole SIP messages, with what proves a password, and of all noise of strangers: not
+/// unless it is asked by name.
+const SECRET: [&str; 1] = ["rsipstack=error"];

@@ -138,6 +138,14 @@ impl Phone {
         self.final_answer("REGISTER")
     }
 
+    /// The final answer to a REGISTER with this proof of a password.
+    pub(super) fn register_with(&self, proof: &str) -> Message {
+        let extra = format!("Contact: {}\r\nAuthorization: {proof}\r\n", self.contact());
+        let identity = format!("<sip:{}>", self.aor);
+        self.begin("REGISTER", &format!("sip:{OVERLAY}"), &identity, &identity, &extra, "");
+        self.final_answer("REGISTER")
+    }
+
     /// Begins a call; gives its Call-ID.
     pub(super) fn invite(&self, to: &str, body: &str) -> String {
         let from = format!("<sip:{}>", self.aor);

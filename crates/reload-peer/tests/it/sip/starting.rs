@@ -114,6 +114,29 @@ fn the_ready_line_says_what_to_type_into_a_phone() {
 }
 
 #[test]
+fn what_proves_a_password_is_in_no_log_and_in_no_trace() {
+    let overlay = Overlay::start_with_ice();
+    let home = overlay.home("alice");
+    let password = overlay.path("phone.password");
+    std::fs::write(&password, "secret\n").unwrap();
+    let sip = ["--sip", "127.0.0.1:0", "--sip-password-file", text(&password)];
+    let peer = Peer::start(&home, &[&sip[..], &["--first", "-vv"]].concat());
+    let phone = super::phone(&peer, "alice");
+    let refused = phone.register(600);
+    assert_eq!(refused.status(), 401, "{}", refused.text);
+    assert!(refused.one("WWW-Authenticate").starts_with("Digest "), "{}", refused.text);
+    let response = "deadbeefdeadbeefdeadbeefdeadbeef";
+    let proof = format!(
+        "Digest username=\"alice\", realm=\"test.example.org\", nonce=\"n\", uri=\"sip:test.example.org\", \
+         response=\"{response}\""
+    );
+    assert!(phone.register_with(&proof).status() >= 400);
+    let trace = stdout(&peer.ask("sip", &["trace"]));
+    assert!(trace.contains("REGISTER sip:") && !trace.contains(response), "{trace}");
+    assert!(!peer.log().contains(response), "{}", peer.log());
+}
+
+#[test]
 fn a_node_without_phones_says_so() {
     let overlay = Overlay::start_with_ice();
     let peer = Peer::start(&overlay.home("alice"), &["--first"]);
