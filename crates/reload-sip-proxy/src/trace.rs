@@ -165,8 +165,12 @@ fn is_open(header: &Header) -> bool {
     )
 }
 
-/// Without the keys of media (RFC 4568).
+/// What the lines of an SDP begin with that hold secrets.
+const SECRETS: [&[u8]; 4] = [b"a=crypto:", b"a=key-mgmt:", b"k=", b"a=ice-pwd:"];
+
+/// Without the keys of media (RFC 4566, 4567, 4568) and the passwords of ICE (RFC 8839).
 fn open_body(body: &[u8]) -> Vec<u8> {
     let lines = body.split_inclusive(|byte| *byte == b'\n');
-    lines.filter(|line| !line.starts_with(b"a=crypto:")).flatten().copied().collect()
+    let is_secret = |line: &&[u8]| SECRETS.iter().any(|secret| line.starts_with(secret));
+    lines.filter(|line| !is_secret(line)).flatten().copied().collect()
 }

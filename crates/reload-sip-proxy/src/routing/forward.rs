@@ -44,7 +44,11 @@ impl Router {
         }
         self.hide_phone(&mut request.headers, from, &way.hop);
         request.uri = way.uri.clone();
-        via::push(&mut request, &way.hop.sent_by(&self.node_name), branch);
+        let sent_by = way.hop.sent_by(&self.node_name);
+        if let (Hop::Phone(_) | Hop::Outside(_), Hop::Peer(_)) = (from, &way.hop) {
+            via::hide(&mut request, &sent_by, branch);
+        }
+        via::push(&mut request, &sent_by, branch);
         request
     }
 

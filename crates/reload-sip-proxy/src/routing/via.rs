@@ -58,6 +58,13 @@ pub(super) fn push(request: &mut Request, sent_by: &str, branch: &str) {
     request.headers.push_front(Header::Via(via.into()));
 }
 
+/// Puts one Via of ours in place of those behind us (RFC 7904 section 5.1): peers have no use for addresses
+/// of the underlay. The answer gets them back by [`answer_to`].
+pub(super) fn hide(request: &mut Request, sent_by: &str, branch: &str) {
+    request.headers.retain(|header| !matches!(header, Header::Via(_)));
+    push(request, sent_by, &format!("{branch}.inside"));
+}
+
 /// Gives a response the way back of the request that it answers. What a user agent has made of the
 /// Via header fields in its answer, such as joining them by commas, does not matter then.
 pub(super) fn answer_to(request: &Request, response: &mut Response) {

@@ -198,7 +198,7 @@ async fn a_gruu_rings_its_device_though_nothing_is_registered() {
 
 // R7904-5.1-12
 #[tokio::test(flavor = "multi_thread")]
-async fn between_peers_contact_and_the_top_via_name_overlay_endpoints() {
+async fn between_peers_contact_and_via_name_overlay_endpoints() {
     let pair = Pair::new().await;
     pair.call().await;
     let seen = pair.net.seen.lock().unwrap().clone();
@@ -210,6 +210,7 @@ async fn between_peers_contact_and_the_top_via_name_overlay_endpoints() {
         invite.get("via").starts_with(&format!("SIP/2.0/UDP {node}.dht.example;")),
         "{invite:?}"
     );
+    assert!(invite.all("via").iter().all(|via| !via.contains("127.0.0.1")), "{invite:?}");
     let answer = seen.iter().find(|it| it.starts_with("SIP/2.0 200 ")).unwrap();
     let answer = Message::parse(answer);
     assert!(answer.get("contact").starts_with("<sip:bob@dht.example;gr="), "{answer:?}");

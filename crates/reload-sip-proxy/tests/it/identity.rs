@@ -106,7 +106,8 @@ async fn claims_of_identity_go_no_further() {
 async fn the_trace_shows_the_way_of_a_call_and_no_credentials() {
     let pair = Pair::new().await;
     let secret = "Authorization: Digest response=\"secret\"\r\n";
-    let text = pair.alice.outside("INVITE", &uri("bob"), "traced1", secret, "");
+    let sdp = "v=0\r\na=crypto:1 AES inline:secret\r\na=ice-pwd:secret\r\nm=audio 1 RTP/AVP 0\r\n";
+    let text = pair.alice.outside("INVITE", &uri("bob"), "traced1", secret, sdp);
     pair.alice.send(&text).await;
     pair.bob.request("INVITE").await;
     let trace = pair.alice_proxy.trace(Some("traced1"));
@@ -114,6 +115,7 @@ async fn the_trace_shows_the_way_of_a_call_and_no_credentials() {
     let node = NodeId::new(&[2; 16]).unwrap();
     let out = trace.iter().find(|entry| entry.via == reload_sip_proxy::Hop::Node(node)).unwrap();
     assert!(out.message.starts_with("INVITE "));
+    assert!(out.message.contains("m=audio 1"));
     assert!(pair.alice_proxy.trace(Some("other")).is_empty());
     assert!(!pair.alice_proxy.trace(None).is_empty());
 }
