@@ -56,7 +56,7 @@ pub use opaque::ListCompression;
 pub use output::{
     Deadline, DialAddress, Gathering, IceGathering, JobId, LinkEvent, LinkId, Output, Plan, Way,
 };
-pub use purpose::{LinkPurpose, SIP, SIPS, Security};
+pub use purpose::{LinkPurpose, MEDIA, SIP, SIPS, Security};
 pub use request::{
     Busy, NewValue, Place, Reply, Request, RequestError, RequestId, Response, Specifier,
 };

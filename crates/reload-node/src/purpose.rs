@@ -10,6 +10,9 @@ pub const SIP: u16 = 5060;
 /// The Application-ID of SIPS (RFC 7904 section 5.1): SIP protected by DTLS.
 pub const SIPS: u16 = 5061;
 
+/// The private Application-ID (section 14.5) of the RTP and RTCP of phones, between the nodes that carry it.
+pub const MEDIA: u16 = 61_442;
+
 /// What a link carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkPurpose {
@@ -21,10 +24,11 @@ pub enum LinkPurpose {
 
 impl LinkPurpose {
     /// Whether its datagrams may be larger than the path takes in one piece: messages of SIP have any
-    /// size, and no other transport is offered here that RFC 3261 section 18.1.1 could turn to.
+    /// size, and no other transport is offered here that RFC 3261 section 18.1.1 could turn to. Packets of
+    /// phones are made for an Ethernet, with no room for what is put around them.
     #[must_use]
     pub const fn may_be_fragmented(self) -> bool {
-        matches!(self, Self::Application(SIP | SIPS))
+        matches!(self, Self::Application(SIP | SIPS | MEDIA))
     }
 
     /// Whether only ICE can tell who is at the other end.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use reload_datagram::{LinkPath, SocketId};
 use reload_ice::{DatagramKind, kind_of};
-use reload_node::{DialAddress, LinkId, LinkPurpose, SIP, SIPS, Security, Way};
+use reload_node::{DialAddress, LinkId, LinkPurpose, MEDIA, SIP, SIPS, Security, Way};
 use reload_wire::{CandType, OverlayLinkType};
 
 use crate::nat::Kind;
@@ -15,6 +15,7 @@ use crate::world::{SECOND, World};
 
 const PLAIN: LinkPurpose = LinkPurpose::Application(SIP);
 const PROTECTED: LinkPurpose = LinkPurpose::Application(SIPS);
+const PHONES: LinkPurpose = LinkPurpose::Application(MEDIA);
 const PRIVATE: LinkPurpose = LinkPurpose::Application(61_443);
 
 /// Requests and answers begin with letters that RFC 7983 has for TURN, for nobody, and with what keeps a
@@ -133,8 +134,8 @@ fn checks_keep_an_idle_plain_link_alive_and_end_it_when_nobody_answers_them() {
 
 /// 6 KB: an INVITE with many header fields, of which the path carries 1,500 bytes at once.
 #[test]
-fn datagrams_of_sip_may_be_larger_than_the_path_takes_in_one_piece() {
-    for purpose in [PLAIN, PROTECTED] {
+fn datagrams_of_sip_and_of_phones_may_be_larger_than_the_path_takes_in_one_piece() {
+    for purpose in [PLAIN, PROTECTED, PHONES] {
         let mut world = World::new(74);
         let hosts = [world.host(), world.host()];
         let pipe = link(&mut world, hosts, 8, purpose);

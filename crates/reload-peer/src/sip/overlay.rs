@@ -144,6 +144,9 @@ async fn take(purpose: Purpose, mut offer: PipeListener, taken: mpsc::Sender<Acc
     }
 }
 
+// The driver knows it by its number: packets of phones may be larger than the path takes in one piece.
+const _: () = assert!(MEDIA_APPLICATION == reload_node::MEDIA);
+
 /// The Application-ID of a purpose.
 const fn application(purpose: Purpose) -> u16 {
     match purpose {
