@@ -2,7 +2,6 @@
 //! sent on at once. All others belong to the transaction of their INVITE, and end here.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use rsipstack::sip::{Request, SipMessage};
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
@@ -12,7 +11,7 @@ use tokio::sync::mpsc;
 use super::bodies::Course;
 use super::checks;
 use super::hop::Hop;
-use super::router::Router;
+use super::router::{Router, now};
 use super::sent_acks::SentAck;
 use crate::trace::Direction as Traced;
 
@@ -50,7 +49,7 @@ impl Router {
         if checks::check(&ack, &self.branches).is_err() {
             return;
         }
-        let found = self.dialogs().find(Instant::now(), &ack, &from);
+        let found = self.dialogs().find(now(), &ack, &from);
         let Some(found) = found else { return };
         let Ok(way) = self.way_inside(&ack.uri, &found).await else { return };
         let branch = self.branches.make(&ack);
@@ -63,7 +62,7 @@ impl Router {
             request,
             connection: way.hop.connection(),
             destination: way.hop.destination(),
-            at: Instant::now(),
+            at: now(),
         };
         self.send_ack(&ack).await;
         self.sent_acks().insert(ack);

@@ -1,7 +1,6 @@
 //! Each request that comes in: who has sent it, whether he may, and where it goes.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use reload_usages::sip::SipUri;
 use rsipstack::sip::{Header, Method, Request, StatusCode};
@@ -14,7 +13,7 @@ use super::forward::Way;
 use super::header::{status, to_tag};
 use super::hop::{Hop, PhoneHop, Side};
 use super::identity::{check_outside, check_peer, check_phone};
-use super::router::Router;
+use super::router::{Router, now};
 use super::server::Server;
 use super::shares::Share;
 use super::targets::refused;
@@ -132,7 +131,7 @@ impl Router {
 
     /// A request in a dialog.
     async fn on_inside(self: Arc<Self>, mut server: Server, from: Hop, share: Share) {
-        let found = self.dialogs().find(Instant::now(), &server.request, &from);
+        let found = self.dialogs().find(now(), &server.request, &from);
         let Some(found) = found else {
             return server.reply(StatusCode::CallTransactionDoesNotExist, Vec::new());
         };

@@ -17,7 +17,7 @@ use super::forward::Way;
 use super::header::{begins_dialog, call_id, is_final, is_success, to_tag};
 use super::hop::Hop;
 use super::redirect::Redirects;
-use super::router::Router;
+use super::router::{Router, now};
 use super::server::Server;
 use super::shares::Share;
 use super::stop::{Stop, answered_elsewhere};
@@ -175,7 +175,7 @@ impl Fork {
 
     fn on_sent(&mut self, number: usize, hop: Hop) {
         if self.is_new() && begins_dialog(self.request.method) {
-            let now = std::time::Instant::now();
+            let now = now();
             let mut dialogs = self.router.dialogs();
             if !dialogs.begin(now, &self.request, &self.from, &hop) {
                 drop(dialogs);
@@ -220,7 +220,7 @@ impl Fork {
     /// What an answer says about the dialog and the call.
     fn learn(&self, number: usize, response: &Response) {
         let Some(hop) = &self.branches[number].hop else { return };
-        let now = std::time::Instant::now();
+        let now = now();
         let contact = super::header::contact(response);
         let mut dialogs = self.router.dialogs();
         if let Some(found) = &self.dialog {

@@ -1,13 +1,11 @@
 //! What is known of calls while they go on: for the list of calls, the dialogs and the media.
 
-use std::time::Instant;
-
 use rsipstack::sip::{Method, Request, Response};
 
 use super::dialogs::Found;
 use super::header::{begins_dialog, call_id};
 use super::hop::Hop;
-use super::router::Router;
+use super::router::{Router, now};
 
 impl Router {
     /// A request outside of dialogs is about to be tried.
@@ -27,7 +25,7 @@ impl Router {
     /// A request has got its last answer, which in a dialog may be a yes.
     pub(super) fn end_request(&self, request: &Request, dialog: Option<&Found>, code: u16) {
         let is_over = match dialog {
-            Some(found) => self.dialogs().finished(Instant::now(), request, found, code),
+            Some(found) => self.dialogs().finished(now(), request, found, code),
             None if begins_dialog(request.method) => {
                 self.dialogs().refused(request);
                 request.method == Method::Invite

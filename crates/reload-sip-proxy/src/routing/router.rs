@@ -104,8 +104,8 @@ impl Router {
 
     /// Forgets what is over.
     pub(crate) fn sweep(&self) {
-        self.dialogs().sweep(Instant::now());
-        self.sent_acks().sweep(Instant::now());
+        self.dialogs().sweep(now());
+        self.sent_acks().sweep(now());
         self.shares.sweep();
     }
 
@@ -171,6 +171,11 @@ impl Router {
         let local = local_address(&connection, address);
         Some(PhoneHop { line: None, contact: None, connection, destination, local })
     }
+}
+
+/// The time, by the clock that the timers go by.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Our address as a neighbour sees it: the socket may be bound to all addresses.

@@ -205,3 +205,40 @@ async fn phones_elsewhere_need_a_password() {
     let started = reload_sip_proxy::Proxy::start(settings, overlay).await;
     assert!(matches!(started, Err(reload_sip_proxy::StartError::NeedsPassword(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_rings_for_three_minutes_without_news_is_given_up() {
+    let pair = Pair::new().await;
+    pair.alice.invite(&uri("bob")).await;
+    let heard = pair.bob.request("INVITE").await;
+    pair.bob.respond(&heard, "180 Ringing", "", "").await;
+    pair.alice.answer(180).await;
+    let rang = tokio::time::Instant::now();
+    let cancel = loop {
+        // a phone waits for ten seconds
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        let mut buffer = vec![0; 65_535];
+        if let Ok(length) = pair.bob.socket.try_recv(&mut buffer) {
+            break Message::parse(std::str::from_utf8(&buffer[..length]).unwrap());
+        }
+        assert!(rang.elapsed() < Duration::from_secs(200), "it rings for ever");
+    };
+    assert_eq!(cancel.method(), "CANCEL");
+    assert!(rang.elapsed() >= Duration::from_secs(180), "{:?}", rang.elapsed());
+    pair.bob.respond(&cancel, "200 OK", "", "").await;
+    pair.bob.respond(&heard, "487 Request Terminated", "", "").await;
+    assert_eq!(pair.alice.last_answer().await.code(), 487);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_kept_of_a_call_a_minute_after_its_end() {
+    let pair = Pair::new().await;
+    let call = pair.call().await;
+    assert_eq!((pair.alice_proxy.dialogs(), pair.bob_proxy.dialogs()), (1, 1));
+    pair.alice.send(&pair.alice.inside("BYE", &call.invite, &call.answer, 2, "", "")).await;
+    let bye = pair.bob.request("BYE").await;
+    pair.bob.respond(&bye, "200 OK", "", "").await;
+    pair.alice.until(|it| !it.is_request() && it.get("cseq") == "2 BYE").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((pair.alice_proxy.dialogs(), pair.bob_proxy.dialogs()), (0, 0));
+}
