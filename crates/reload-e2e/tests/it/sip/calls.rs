@@ -111,10 +111,10 @@ fn a_text_and_a_call_to_a_device_arrive() {
 fn phones_that_speak_tcp_and_know_a_password_call_each_other() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("password");
-    std::fs::write(&file, "a phone has a password\n").unwrap();
+    std::fs::write(&file, "phones-have-a-password\n").unwrap();
     let village = Village::found("tcp", &["--sip-password-file", &file.to_string_lossy()]);
     let account = |user, place| village.account(user, place).over_tcp();
-    let known = |user, place| account(user, place).with_password("a phone has a password");
+    let known = |user, place| account(user, place).with_password("phones-have-a-password");
     let (alice, bob) = (village.plug_in(known("alice", ALICE), LOW), known("bob", BOB));
     let (Some(mut alice), Some(mut bob)) = (alice, village.plug_in(bob, HIGH)) else { return };
     alice.registered(SOON).unwrap();
