@@ -23,6 +23,9 @@ use super::targets::{Target, refused};
 /// How long a branch that was cancelled may still take to end: 64 * T1 (RFC 3261 section 9.1).
 const CANCELLED: Duration = Duration::from_secs(32);
 
+/// How often a target is tried: once more than a pipe may be kept in vain.
+const TRIES: usize = 2;
+
 /// What a branch tells the request that it is of.
 pub(super) enum Event {
     /// A neighbour has been found, and the request is on its way to it.
@@ -46,23 +49,40 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    /// Tries a target.
+    /// Tries a target. A pipe that was kept from earlier calls may lead to a node that has gone and come
+    /// back: if nothing has been heard on it when it closes, there is another try.
     pub(super) async fn run(self, target: Target) {
-        let way = tokio::select! {
-            () = self.stop.told() => Err(StatusCode::RequestTerminated),
-            way = self.router.reach(target) => way,
-        };
-        match way {
-            Ok(way) => self.send(way).await,
-            Err(status) => self.give_up(status).await,
+        for _ in 0..TRIES {
+            let way = tokio::select! {
+                () = self.stop.told() => Err(StatusCode::RequestTerminated),
+                way = self.router.reach(target.clone()) => way,
+            };
+            let is_lost = match way {
+                Ok(way) => self.is_lost_on(way).await,
+                Err(status) => return self.give_up(status).await,
+            };
+            if !is_lost {
+                return;
+            }
         }
+        self.give_up(lost()).await;
     }
 
     /// Sends the request this way, and tells what comes of it.
     pub(super) async fn send(self, way: Way) {
+        if self.is_lost_on(way).await {
+            self.give_up(lost()).await;
+        }
+    }
+
+    /// Sends the request this way, and tells what comes of it, unless its pipe closes before anything does.
+    async fn is_lost_on(&self, way: Way) -> bool {
         match self.transaction(&way) {
             Ok(transaction) => self.drive(transaction, way.hop).await,
-            Err(status) => self.give_up(status).await,
+            Err(status) => {
+                self.give_up(status).await;
+                false
+            }
         }
     }
 
@@ -81,7 +101,7 @@ impl Branch {
         Ok(transaction)
     }
 
-    async fn drive(self, mut transaction: Transaction, hop: Hop) {
+    async fn drive(&self, mut transaction: Transaction, hop: Hop) -> bool {
         self.events.send(Event::Sent(self.number, Box::new(hop.clone()))).await.ok();
         let line = Line {
             endpoint: self.router.endpoint.clone(),
@@ -92,25 +112,33 @@ impl Branch {
             heard: CancellationToken::new(),
         };
         if let Err(error) = transaction.send().await {
-            return self.give_up(status(503, error.to_string())).await;
+            self.give_up(status(503, error.to_string())).await;
+            return false;
         }
         let answers = async {
             while let Some(message) = transaction.receive().await {
                 let SipMessage::Response(response) = message else { continue };
+                if line.is_lost() {
+                    return true;
+                }
                 line.heard.cancel();
                 let event = Event::Answer(self.number, Box::new(response));
                 if self.events.send(event).await.is_err() {
-                    return;
+                    return false;
                 }
             }
+            false
         };
-        tokio::select! {
-            () = answers => {}
-            () = line.watch(&self.stop) => {}
-            () = self.end.cancelled() => return,
+        let is_lost = tokio::select! {
+            is_lost = answers => is_lost,
+            () = line.watch(&self.stop) => false,
+            () = self.end.cancelled() => return false,
+        };
+        if !is_lost {
+            // counts only if nothing else has come
+            self.give_up(StatusCode::RequestTimeout).await;
         }
-        // counts only if nothing else has come
-        self.give_up(StatusCode::RequestTimeout).await;
+        is_lost
     }
 
     async fn give_up(&self, status: StatusCode) {
@@ -141,8 +169,13 @@ impl Line {
     async fn watch_pipe(&self) {
         if let Hop::Peer(pipe) = &self.hop {
             pipe.closed().await;
-            self.inject(status(480, "the connection to the other peer is lost"));
+            self.inject(lost());
         }
+    }
+
+    /// Whether the pipe is closed, and nothing has come before: what comes now is made up here.
+    fn is_lost(&self) -> bool {
+        matches!(&self.hop, Hop::Peer(pipe) if pipe.is_closed()) && !self.heard.is_cancelled()
     }
 
     async fn watch_stop(&self, stop: &Stop) {
@@ -168,6 +201,11 @@ impl Line {
         let event = TransactionEvent::Received(SipMessage::Response(response), None);
         self.events.send(event).ok();
     }
+}
+
+/// There was a pipe to the other peer.
+pub(super) fn lost() -> StatusCode {
+    status(480, "the connection to the other peer is lost")
 }
 
 /// The CANCEL of a request (RFC 3261 section 9.1).

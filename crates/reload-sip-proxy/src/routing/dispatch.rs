@@ -193,7 +193,7 @@ impl Router {
         uri: &rsipstack::sip::Uri,
         found: &Found,
     ) -> Result<Arc<crate::pipes::SipPipe>, StatusCode> {
-        let lost = || status(480, "the connection to the other peer is lost");
+        let lost = super::branch::lost;
         let Side::Peer { node, scheme, .. } = &found.to else { return Err(lost()) };
         let uri = SipUri::parse(&uri.to_string()).map_err(|_| StatusCode::BadRequest)?;
         let known = self.overlay.resolve(&uri).await.map_err(|error| refused(&error))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::bed::{Pair, phone, proxy, proxy_with, uri};
 use crate::overlay::Net;
-use crate::phone::Message;
+use crate::phone::{Message, Phone, unique};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn busy_is_told_with_the_reason_of_the_callee() {
@@ -162,19 +162,28 @@ async fn requests_beyond_the_bound_are_turned_away() {
     let alice_proxy = proxy_with(&net, "alice", 1, |it| it.limits.transactions = 1).await;
     let bob_proxy = proxy(&net, "bob", 2).await;
     let (alice, bob) = (phone(&alice_proxy, "alice").await, phone(&bob_proxy, "bob").await);
-    alice.invite(&uri("bob")).await;
-    let heard = bob.request("INVITE").await;
+    let heard = let_in(&alice, &bob, "INVITE").await;
     let text = alice.outside("MESSAGE", &uri("bob"), "toomany", "", "");
     alice.send(&text).await;
     assert_eq!(alice.last_answer().await.code(), 503);
     // and served again when there is room
     bob.respond(&heard, "486 Busy Here", "", "").await;
     assert_eq!(alice.last_answer().await.code(), 486);
-    let text = alice.outside("MESSAGE", &uri("bob"), "fewer", "", "");
-    alice.send(&text).await;
-    let heard = bob.request("MESSAGE").await;
+    let heard = let_in(&alice, &bob, "MESSAGE").await;
     bob.respond(&heard, "200 OK", "", "").await;
     assert_eq!(alice.last_answer().await.code(), 200);
+}
+
+/// A request that gets through as soon as the one before has left its place.
+async fn let_in(alice: &Phone, bob: &Phone, method: &str) -> Message {
+    loop {
+        let call = format!("again{}", unique());
+        alice.send(&alice.outside(method, &uri("bob"), &call, "", "")).await;
+        tokio::select! {
+            heard = bob.request(method) => return heard,
+            answer = alice.last_answer() => assert_eq!(answer.code(), 503),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,4 +250,25 @@ async fn nothing_is_kept_of_a_call_a_minute_after_its_end() {
     pair.alice.until(|it| !it.is_request() && it.get("cseq") == "2 BYE").await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((pair.alice_proxy.dialogs(), pair.bob_proxy.dialogs()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_has_gone_and_come_back_is_called_on_a_new_connection() {
+    let pair = Pair::new().await;
+    pair.call().await;
+    pair.net.mute(true);
+    let invite = pair.alice.invite(&uri("bob")).await;
+    let is_out = || {
+        let trace = pair.alice_proxy.trace(Some(invite.get("call-id")));
+        trace.iter().any(|entry| matches!(entry.via, reload_sip_proxy::Hop::Node(_)))
+    };
+    while !is_out() {
+        tokio::task::yield_now().await;
+    }
+    pair.net.mute(false);
+    pair.net.cut(2);
+    let heard = pair.bob.request("INVITE").await;
+    assert_eq!(heard.get("call-id"), invite.get("call-id"));
+    pair.bob.respond(&heard, "200 OK", "", "").await;
+    assert_eq!(pair.alice.last_answer().await.code(), 200);
 }

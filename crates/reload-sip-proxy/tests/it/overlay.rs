@@ -22,6 +22,7 @@ pub(crate) struct Net {
     nodes: Mutex<BTreeMap<NodeId, Node>>,
     registered: Mutex<BTreeMap<Aor, BTreeSet<NodeId>>>,
     forwards: Mutex<BTreeMap<Aor, Vec<String>>>,
+    is_mute: AtomicBool,
     wants: Mutex<BTreeMap<NodeId, Scheme>>,
     /// Whether there is no restriction of domains.
     pub(crate) serves_all: AtomicBool,
@@ -74,6 +75,19 @@ impl Net {
     pub(crate) fn forget(&self, user: &str) {
         let aor = Aor::parse(&format!("{user}@{DOMAIN}")).unwrap();
         self.registered.lock().unwrap().remove(&aor);
+    }
+
+    /// Whether what is sent gets lost.
+    pub(crate) fn mute(&self, is_mute: bool) {
+        self.is_mute.store(is_mute, Ordering::Relaxed);
+    }
+
+    /// All pipes of a node close; new ones can be made.
+    pub(crate) fn cut(&self, number: u8) {
+        let id = NodeId::new(&[number; 16]).unwrap();
+        if let Some(node) = self.nodes.lock().unwrap().get_mut(&id) {
+            std::mem::replace(&mut node.alive, watch::channel(true).0).send(false).ok();
+        }
     }
 
     /// The machine of a node loses its power.
@@ -244,6 +258,9 @@ impl Pipe for TestPipe {
             seen.push(String::from_utf8_lossy(&datagram).into_owned());
         }
         drop(seen);
+        if self.net.is_mute.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.tx.send(datagram).map_err(|_| OverlayError::Closed("gone".to_owned()))
     }
 
