@@ -58,6 +58,21 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
     }
 }
 
+// R7904-3.4-01
+#[test]
+fn a_name_of_a_domain_that_the_overlay_does_not_take_is_told_before_anybody_is_asked() {
+    let overlay = Overlay::start();
+    let (home, ca) = (overlay.path("eve"), overlay.path("server/https-ca.pem"));
+    let password = overlay.path("eve.password");
+    std::fs::write(&password, "eve").unwrap();
+    let mut arguments = vec!["enroll", "--home", text(&home), "--user", "eve@other.example"];
+    arguments.extend(["--overlay", OVERLAY, "--config-url", &overlay.url, "--ca", text(&ca)]);
+    arguments.extend(["--password-file", text(&password)]);
+    let output = reload(&arguments);
+    assert_one_line(&output, &["eve@other.example", "takes users of test.example.org only"]);
+    assert!(!home.join("node.crt").exists());
+}
+
 #[test]
 fn says_when_the_server_has_another_overlay_or_is_not_there() {
     let overlay = Overlay::start();
