@@ -5,13 +5,36 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reload_wire::{NodeId, TransactionId};
+use reload_wire::{
+    Decode, Dialect, Encode, FetchAns, MessageCode, MessageContents, NodeId, StatAns, TransactionId,
+};
 
 use crate::transactions::TRANSMISSIONS;
 
 /// The maximum request lifetime: overlay-reliability-timer for each transmission (section 3).
 pub(crate) fn request_lifetime(reliability_timer: Duration) -> Duration {
     reliability_timer * u32::from(TRANSMISSIONS)
+}
+
+/// What an answer says, but for the lifetimes of its values: these run down meanwhile.
+pub(crate) fn without_time(dialect: &Dialect, sealed: &[u8]) -> Option<MessageContents> {
+    let (_, mut contents) = MessageContents::decode(dialect, sealed).ok()?;
+    match contents.code {
+        MessageCode::FETCH_ANSWER => {
+            let mut answer = FetchAns::decode_exact(dialect, &contents.body).ok()?;
+            let values = answer.kind_responses.iter_mut().flat_map(|kind| &mut kind.values);
+            values.for_each(|value| value.lifetime = 0);
+            contents.body = answer.to_bytes().ok()?;
+        }
+        MessageCode::STAT_ANSWER => {
+            let mut answer = StatAns::decode_exact(dialect, &contents.body).ok()?;
+            let values = answer.kind_responses.iter_mut().flat_map(|kind| &mut kind.values);
+            values.for_each(|value| value.lifetime = 0);
+            contents.body = answer.to_bytes().ok()?;
+        }
+        _ => {}
+    }
+    Some(contents)
 }
 
 /// The signer of a request and its transaction id.
@@ -62,7 +85,7 @@ impl Answers {
     }
 
     /// The bytes for an answer to a request that may have come before: those of the first answer if
-    /// the new one says the same. Signatures of equal contents differ, and fragments of two answers
+    /// the new one says the same. Signatures and lifetimes differ, and fragments of two answers
     /// to one request meet at the node that asked (section 6.7).
     pub(crate) fn alike(
         &mut self,

@@ -8,11 +8,9 @@ use bytes::Bytes;
 use reload_identity::{Checked, CredentialsError, VerifyError, VerifyJob};
 use reload_storage::Store;
 use reload_topology::Topology;
-use reload_wire::{
-    Decode, MessageCode, MessageContents, MessageParts, Now, ResourceId, TransactionId, UnixTime,
-};
+use reload_wire::{MessageCode, MessageParts, Now, ResourceId, TransactionId, UnixTime};
 
-use crate::answers::request_lifetime;
+use crate::answers::{request_lifetime, without_time};
 use crate::deliver::Caller;
 use crate::forward::Origin;
 use crate::job::{Outcome, Sealing};
@@ -200,10 +198,8 @@ impl<T: Topology, S: Store> Node<T, S> {
             return sealed;
         }
         let until = now.mono + request_lifetime(self.configuration.overlay_reliability_timer);
-        let contents = |sealed: &Bytes| {
-            MessageContents::decode(&self.dialect, sealed).ok().map(|(_, contents)| contents)
-        };
-        let same = |before: &Bytes, sealed: &Bytes| contents(before) == contents(sealed);
+        let said = |sealed: &Bytes| without_time(&self.dialect, sealed);
+        let same = |before: &Bytes, sealed: &Bytes| said(before) == said(sealed);
         self.given.alike((now.mono, until), key, sealed, same)
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use reload_identity::sign_value;
 use reload_wire::{
-    DataValue, Destination, Encode, ErrorCode, KindId, MessageCode, MessageParts, ResourceId,
-    StoreAns, StoreKindData, StoreReq, StoredDataValue, UnixTime,
+    DataValue, Destination, Encode, ErrorCode, FetchReq, KindId, MessageCode, MessageParts,
+    ResourceId, StoreAns, StoreKindData, StoreReq, StoredDataSpecifier, StoredDataValue, UnixTime,
 };
 
 use crate::actor::{Actor, Draft};
@@ -91,6 +91,36 @@ fn a_store_is_answered_after_half_a_second_without_its_replicas() {
     assert!(bench.take(link).is_empty());
     bench.pass(Duration::from_millis(2)); // E103
     assert_eq!(codes(&mut bench, link), [MessageCode::STORE_ANSWER]);
+}
+
+// R6940-6.2.1-09
+#[test]
+fn a_repeated_fetch_has_an_answer_of_the_same_bytes_until_there_is_something_new() {
+    let mut bench = Bench::new();
+    let (from, link) = bench.linked(1);
+    let resource = place(&bench, &from);
+    let put = |bench: &mut Bench, time| {
+        let body = store(bench, &from, &resource, time);
+        bench.hear(link, &from, &request(&from, &body).number(time));
+        assert_eq!(codes(bench, link), [MessageCode::STORE_ANSWER]);
+    };
+    let specifier =
+        StoredDataSpecifier { kind: KIND, generation: 0, model_specifier: Bytes::new() };
+    let body = FetchReq { resource: resource.clone(), specifiers: vec![specifier] };
+    let to = Destination::Resource(resource.clone());
+    let fetch = from.request(to, MessageCode::FETCH_REQUEST, &body).number(77);
+    let answer = |bench: &mut Bench| {
+        bench.hear(link, &from, &fetch);
+        let message = bench.only(link);
+        assert_eq!(message.contents.code, MessageCode::FETCH_ANSWER);
+        (message.contents_raw, message.security)
+    };
+    put(&mut bench, 0);
+    let first = answer(&mut bench);
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(answer(&mut bench), first, "its lifetime has run down by 3 s");
+    put(&mut bench, 1);
+    assert_ne!(answer(&mut bench), first);
 }
 
 // R6940-6.2.1-09
