@@ -1,33 +1,20 @@
 //! Overlays that permit no clients (section 11.1).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::config::{self_signed_home, self_signed_overlay_with};
 use crate::support::{assert_one_line, reload, stderr, text};
 
 /// A home in a self-signed overlay whose document says this about clients.
-fn home(directory: &Path, permitted: &str) -> std::path::PathBuf {
-    let in_it = |name: &str| directory.join(name);
-    let good = |arguments: &[&str]| {
-        let output = reload(arguments);
-        assert!(output.status.success(), "{}", stderr(&output));
+fn home(directory: &Path, permitted: &str) -> PathBuf {
+    let change = |document: String| {
+        let element = |said: &str| format!("<clients-permitted>{said}</clients-permitted>");
+        let changed = document.replace(&element("true"), &element(permitted));
+        assert_eq!(changed != document, permitted != "true");
+        changed
     };
-    let (draft, signed) = (in_it("draft.xml"), in_it("signed.xml"));
-    let new = ["config", "new", "--overlay", "self.example.org", "--self-signed", "--make-signer"];
-    good(&[&new[..], &[text(directory), "--days", "30", "--output", text(&draft)]].concat());
-    let document = std::fs::read_to_string(&draft).unwrap();
-    let changed = document.replace(
-        "<clients-permitted>true</clients-permitted>",
-        &format!("<clients-permitted>{permitted}</clients-permitted>"),
-    );
-    assert_eq!(changed != document, permitted != "true");
-    std::fs::write(&draft, changed).unwrap();
-    let (key, certificate) = (in_it("signer.key"), in_it("signer.pem"));
-    let sign = ["config", "sign", text(&draft), "--key", text(&key), "--cert", text(&certificate)];
-    good(&[&sign[..], &["--output", text(&signed)]].concat());
-    let home = in_it("home");
-    let enroll = ["enroll", "--home", text(&home), "--overlay", "self.example.org", "--user"];
-    good(&[&enroll[..], &["alice@self.example.org", "--config", text(&signed)]].concat());
-    home
+    let document = self_signed_overlay_with(directory, "30", change);
+    self_signed_home(directory, "alice@self.example.org", &document)
 }
 
 // R6940-11.1-22

@@ -5,6 +5,15 @@ use std::path::{Path, PathBuf};
 
 /// A signed document of a self-signed overlay in this directory.
 pub(crate) fn self_signed_overlay(directory: &Path, days: &str) -> PathBuf {
+    self_signed_overlay_with(directory, days, |document| document)
+}
+
+/// The same, changed before it is signed.
+pub(crate) fn self_signed_overlay_with(
+    directory: &Path,
+    days: &str,
+    change: impl FnOnce(String) -> String,
+) -> PathBuf {
     let (draft, signed) = (directory.join("draft.xml"), directory.join("signed.xml"));
     let made = reload(&[
         "config",
@@ -20,6 +29,8 @@ pub(crate) fn self_signed_overlay(directory: &Path, days: &str) -> PathBuf {
         text(&draft),
     ]);
     assert!(made.status.success(), "{}", stderr(&made));
+    let document = std::fs::read_to_string(&draft).unwrap();
+    std::fs::write(&draft, change(document)).unwrap();
     let (key, certificate) = (directory.join("signer.key"), directory.join("signer.pem"));
     let output = reload(&[
         "config",
@@ -34,6 +45,15 @@ pub(crate) fn self_signed_overlay(directory: &Path, days: &str) -> PathBuf {
     ]);
     assert!(output.status.success(), "{}", stderr(&output));
     signed
+}
+
+/// The home of this user in a self-signed overlay.
+pub(crate) fn self_signed_home(directory: &Path, user: &str, document: &Path) -> PathBuf {
+    let home = directory.join("home");
+    let enroll = ["enroll", "--home", text(&home), "--overlay", "self.example.org"];
+    let output = reload(&[&enroll[..], &["--user", user, "--config", text(document)]].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    home
 }
 
 #[test]

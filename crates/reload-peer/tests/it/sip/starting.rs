@@ -1,25 +1,10 @@
 //! What `reload peer --sip` says when it starts, and why it does not.
 
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::config::self_signed_overlay;
+use crate::config::{self_signed_home, self_signed_overlay, self_signed_overlay_with};
 use crate::support::{Overlay, Peer, assert_one_line, finish, program, reload, stdout, text, user};
-
-/// A signed document of an overlay without the Kind SIP-REGISTRATION.
-fn without_sip(directory: &Path) -> PathBuf {
-    let signed = self_signed_overlay(directory, "30");
-    let draft = directory.join("draft.xml");
-    let document = std::fs::read_to_string(&draft).unwrap();
-    let other = document.replace("name=\"SIP-REGISTRATION\"", "id=\"4026531860\"");
-    assert_ne!(document, other);
-    std::fs::write(&draft, other).unwrap();
-    let (key, certificate) = (directory.join("signer.key"), directory.join("signer.pem"));
-    let sign = ["config", "sign", text(&draft), "--key", text(&key), "--cert", text(&certificate)];
-    let output = reload(&[&sign[..], &["--output", text(&signed)]].concat());
-    assert!(output.status.success(), "{output:?}");
-    signed
-}
 
 fn start(home: &Path, sip: &[&str]) -> std::process::Output {
     let peer = ["peer", "--home", text(home), "--listen", "127.0.0.1:0", "--first"];
@@ -68,10 +53,8 @@ fn sip_without_encryption_needs_ice() {
 fn a_user_name_that_nobody_could_call_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let document = self_signed_overlay(directory.path(), "30");
-    let (home, name) = (directory.path().join("home"), "Alice@Self.Example.Org");
-    let enroll = ["enroll", "--home", text(&home), "--overlay", "self.example.org"];
-    let output = reload(&[&enroll[..], &["--user", name, "--config", text(&document)]].concat());
-    assert!(output.status.success(), "{output:?}");
+    let name = "Alice@Self.Example.Org";
+    let home = self_signed_home(directory.path(), name, &document);
     let output = start(&home, &["--sip", "127.0.0.1:0"]);
     assert_one_line(&output, &[name, "is no SIP address", "upper case"]);
 }
@@ -79,11 +62,13 @@ fn a_user_name_that_nobody_could_call_is_one_line() {
 #[test]
 fn an_overlay_without_sip_or_a_route_that_is_none_is_one_line() {
     let directory = tempfile::tempdir().unwrap();
-    let document = without_sip(directory.path());
-    let (home, name) = (directory.path().join("home"), "alice@self.example.org");
-    let enroll = ["enroll", "--home", text(&home), "--overlay", "self.example.org"];
-    let output = reload(&[&enroll[..], &["--user", name, "--config", text(&document)]].concat());
-    assert!(output.status.success(), "{output:?}");
+    let without_sip = |document: String| {
+        let changed = document.replace("name=\"SIP-REGISTRATION\"", "id=\"4026531860\"");
+        assert_ne!(document, changed);
+        changed
+    };
+    let document = self_signed_overlay_with(directory.path(), "30", without_sip);
+    let home = self_signed_home(directory.path(), "alice@self.example.org", &document);
     assert_one_line(&start(&home, &["--sip", "127.0.0.1:0"]), &["no Kind SIP-REGISTRATION"]);
     let overlay = Overlay::start_with_ice();
     let home = overlay.home("alice");
