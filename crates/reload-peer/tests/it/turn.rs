@@ -68,11 +68,16 @@ fn a_server_that_leaves_removes_its_records_and_is_used_no_more() {
     let (alice, bob) = server_and_user(&overlay);
     let records = |status: &Value| status["turn_server"]["records"].as_u64();
     wait_for(&alice, "status", |status| records(status) > Some(0));
-    let found = |peer: &Peer| {
-        let reply = peer.json("find", &["--kind", "TURN-SERVICE", "anywhere"]);
-        list(&reply, "results").iter().any(|result| !result["closest"].is_null())
-    };
-    assert!(found(&bob));
+    let ask = ["--kind", "TURN-SERVICE", "anywhere"];
+    let closest =
+        |reply: &Value| list(reply, "results").iter().any(|result| !result["closest"].is_null());
+    let found = |peer: &Peer| closest(&peer.json("find", &ask));
+    // The peer that is asked may have its copy a little later than the first record is there.
+    let end = Instant::now() + Duration::from_secs(80);
+    while !found(&bob) {
+        assert!(Instant::now() < end, "no record is found\n{}", bob.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
     assert_eq!(alice.terminate(), Some(0));
     assert!(!found(&bob), "the record is removed");
     wait_for(&bob, "status", |status| list(status, "relayed_by").is_empty());
