@@ -115,6 +115,7 @@ impl Bindings {
         mut new_line: impl FnMut() -> String,
     ) -> Result<Change, BindingError> {
         self.expire(now);
+        self.list.retain(Binding::is_connected);
         let steps = match &asked.contacts {
             Contacts::All if asked.expires == Some(0) => return self.remove_all(&asked),
             Contacts::All => return Err(BindingError::Star),
@@ -186,7 +187,8 @@ impl Bindings {
 
     /// The phones, the one with the highest q first.
     pub(super) fn live(&self, now: Instant) -> Vec<Binding> {
-        let mut live: Vec<_> = self.list.iter().filter(|it| now < it.expires_at).cloned().collect();
+        let is_live = |it: &&Binding| now < it.expires_at && it.is_connected();
+        let mut live: Vec<_> = self.list.iter().filter(is_live).cloned().collect();
         live.sort_by_key(|it| std::cmp::Reverse(it.q));
         live
     }
@@ -251,6 +253,11 @@ impl Binding {
     pub(crate) fn expires_in(&self, now: Instant) -> u32 {
         let left = self.expires_at.saturating_duration_since(now);
         u32::try_from(left.as_millis().div_ceil(1000)).unwrap_or(MAX_EXPIRES)
+    }
+
+    /// Whether its stream is open: nobody listens at the address that it came from (RFC 5626 section 3.1).
+    fn is_connected(&self) -> bool {
+        !self.flow.connection.cancel_token().is_some_and(|token| token.is_cancelled())
     }
 
     /// The Contact of the answer to a REGISTER (RFC 3261 section 10.3 step 8).

@@ -16,11 +16,10 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::make_tag;
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
 use rsipstack::transport::{SipAddr, SipConnection};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::resend::Resends;
 use crate::methods::{hide, reveal};
 use crate::overlay::{OverlayError, Path, Peer, Pipe};
 
@@ -78,7 +77,7 @@ impl SipPipe {
         let feed = Feed { endpoint, noise, connection: this.connection(), address };
         register(&this);
         tokio::spawn(read(pipe, Arc::clone(&this.socket), feed.clone()));
-        tokio::spawn(resend(Arc::clone(&this.socket), failures, feed));
+        tokio::spawn(tell(this.socket.closed.clone(), failures, feed));
         this
     }
 
@@ -154,8 +153,6 @@ struct Socket {
     pipe: Mutex<Option<Arc<dyn Pipe>>>,
     closed: CancellationToken,
     used: Mutex<Instant>,
-    resends: Mutex<Resends>,
-    has_resend: Notify,
     failed: mpsc::Sender<(Request, StatusCode)>,
 }
 
@@ -170,8 +167,6 @@ impl Socket {
             pipe: Mutex::new(Some(pipe)),
             closed: CancellationToken::new(),
             used: Mutex::new(Instant::now()),
-            resends: Mutex::default(),
-            has_resend: Notify::new(),
             failed,
         }
     }
@@ -209,7 +204,7 @@ impl Socket {
             OverlayError::TooLarge { .. } => StatusCode::Other(513, error.to_string()),
             _ => StatusCode::Other(503, error.to_string()),
         };
-        if !matches!(request.method, Method::Ack | Method::Cancel) {
+        if request.method != Method::Ack {
             self.failed.try_send((request, status)).ok();
         }
     }
@@ -225,16 +220,14 @@ impl UdpSocket for Socket {
     async fn send_to(&self, buf: &[u8], _addr: SocketAddr) -> rsipstack::Result<usize> {
         let datagram = Bytes::from(reveal(buf).into_owned());
         self.touch();
-        let result = self.send(datagram.clone()).await;
-        if let (Err(error), Ok(request)) = (&result, Request::try_from(buf)) {
-            self.on_failed(request, error);
-        } else if let (true, Ok(request)) = (buf.starts_with(b"CANCEL "), Request::try_from(buf)) {
-            lock(&self.resends).handle_sent(Instant::now().into_std(), &request, &datagram);
-            self.has_resend.notify_one();
-        }
-        match result {
+        match self.send(datagram).await {
             Ok(()) => Ok(buf.len()),
-            Err(error) => Err(rsipstack::Error::Error(error.to_string())),
+            Err(error) => {
+                if let Ok(request) = Request::try_from(buf) {
+                    self.on_failed(request, &error);
+                }
+                Err(rsipstack::Error::Error(error.to_string()))
+            }
         }
     }
 
@@ -301,12 +294,9 @@ async fn on_datagram(pipe: &dyn Pipe, socket: &Socket, feed: &Feed, datagram: &[
         Ok(message) => message,
         Err(why) => return feed.drop_noise(&why),
     };
-    match &message {
-        SipMessage::Response(response) => lock(&socket.resends).handle_response(response),
-        SipMessage::Request(request) if request.method != Method::Ack && feed.is_busy() => {
-            return feed.drop_noise("too many transactions");
-        }
-        SipMessage::Request(_) => {}
+    let is_new = matches!(&message, SipMessage::Request(it) if it.method != Method::Ack);
+    if is_new && feed.is_busy() {
+        return feed.drop_noise("too many transactions");
     }
     if let Err(error) = feed.message(message).await {
         feed.drop_noise(&error.to_string());
@@ -338,32 +328,25 @@ fn content_length(message: &SipMessage) -> Option<usize> {
     })
 }
 
-/// Sends CANCELs again, and answers requests that could not be sent, also for a while after the end.
-async fn resend(
-    socket: Arc<Socket>,
+/// Answers requests that could not be sent, also for a while after the end.
+async fn tell(
+    closed: CancellationToken,
     mut failures: mpsc::Receiver<(Request, StatusCode)>,
     feed: Feed,
 ) {
-    let mut end = None;
+    let end = async {
+        closed.cancelled().await;
+        tokio::time::sleep(LINGER).await;
+    };
+    tokio::pin!(end);
     loop {
-        let wakeup = lock(&socket.resends).wakeup().map(Instant::from_std);
-        tokio::select! {
-            Some((request, status)) = failures.recv() => {
-                let answer = answer(&feed.endpoint, &request, status);
-                feed.message(answer).await.ok();
-            }
-            () = socket.has_resend.notified() => {}
-            () = sleep_until(wakeup), if end.is_none() => {
-                let due = lock(&socket.resends).handle_timeout(Instant::now().into_std());
-                for datagram in due {
-                    socket.send(datagram).await.ok();
-                }
-            }
-            () = socket.closed.cancelled(), if end.is_none() => {
-                end = Some(Instant::now() + LINGER);
-            }
-            () = sleep_until(end), if end.is_some() => return,
-        }
+        let failed = tokio::select! {
+            () = &mut end => return,
+            failed = failures.recv() => failed,
+        };
+        let Some((request, status)) = failed else { return };
+        let answer = answer(&feed.endpoint, &request, status);
+        feed.message(answer).await.ok();
     }
 }
 
@@ -376,13 +359,6 @@ fn answer(endpoint: &EndpointInnerRef, request: &Request, status: StatusCode) ->
         response.headers.unique_push(to.with_tag(make_tag()).into());
     }
     response.into()
-}
-
-async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// A panic of another thread leaves nothing half done behind these locks.

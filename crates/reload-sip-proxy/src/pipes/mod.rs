@@ -6,7 +6,6 @@ mod channel;
 pub(crate) mod mutation;
 mod names;
 mod pool;
-mod resend;
 #[cfg(test)]
 pub(crate) mod testing;
 

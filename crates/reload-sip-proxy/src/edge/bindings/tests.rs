@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rsipstack::platform::CancellationToken;
 use rsipstack::transport::udp::{UdpConnection, UdpInner};
 
 use super::*;
@@ -10,11 +11,16 @@ const SOURCE: &str = "127.0.0.1:5070";
 
 /// A flow from an address; nothing is ever sent over it.
 async fn flow(source: &str, transport: Transport) -> Flow {
+    flow_until(source, transport, CancellationToken::new()).await
+}
+
+/// A flow whose connection closes with the token.
+async fn flow_until(source: &str, transport: Transport, end: CancellationToken) -> Flow {
     let conn = Arc::new(tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let source: std::net::SocketAddr = source.parse().unwrap();
     let destination = SipAddr { r#type: Some(transport), addr: source.into() };
     let inner = UdpInner { conn, addr: destination.clone() };
-    let connection = SipConnection::Udp(UdpConnection::attach(inner, None, None).await);
+    let connection = SipConnection::Udp(UdpConnection::attach(inner, None, Some(end)).await);
     Flow { connection, destination }
 }
 
@@ -270,4 +276,19 @@ async fn what_is_over_or_came_by_a_stream_is_not_taken_back() {
     after.flow = flow(SOURCE, Transport::Tcp).await;
     after.register(0, "<sip:a@127.0.0.1:5070>;expires=600", 1).unwrap();
     assert_eq!(after.bindings.kept(now), []);
+}
+
+#[tokio::test]
+async fn a_phone_whose_stream_has_closed_is_not_called_and_takes_no_room() {
+    let mut bed = Bed::new().await;
+    let end = CancellationToken::new();
+    bed.flow = flow_until(SOURCE, Transport::Tcp, end.clone()).await;
+    for number in 0..16 {
+        bed.register(0, &format!("<sip:a{number}@h.example>"), 1 + number).unwrap();
+    }
+    end.cancel();
+    assert!(bed.contacts(1).is_empty());
+    bed.flow = flow(SOURCE, Transport::Tcp).await;
+    bed.register(1, "<sip:b@h.example>", 20).unwrap();
+    assert_eq!(bed.contacts(1).len(), 1);
 }
