@@ -10,7 +10,7 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent, TransactionEventSender};
 use rsipstack::transport::SipConnection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::bodies::Course;
 use super::forward::Way;
@@ -28,8 +28,8 @@ const TRIES: usize = 2;
 
 /// What a branch tells the request that it is of.
 pub(super) enum Event {
-    /// A neighbour has been found, and the request is on its way to it.
-    Sent(usize, Box<Hop>),
+    /// A neighbour has been found; the request goes to it once that has been taken note of.
+    Sent(usize, Box<Hop>, oneshot::Sender<()>),
     /// An answer, with our Via still in it.
     Answer(usize, Box<Response>),
 }
@@ -102,7 +102,10 @@ impl Branch {
     }
 
     async fn drive(&self, mut transaction: Transaction, hop: Hop) -> bool {
-        self.events.send(Event::Sent(self.number, Box::new(hop.clone()))).await.ok();
+        let (noted, is_noted) = oneshot::channel();
+        self.events.send(Event::Sent(self.number, Box::new(hop.clone()), noted)).await.ok();
+        // a NOTIFY can come back at once, and belongs to a dialog then
+        is_noted.await.ok();
         let line = Line {
             endpoint: self.router.endpoint.clone(),
             end: self.router.end.clone(),

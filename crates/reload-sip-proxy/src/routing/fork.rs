@@ -168,7 +168,10 @@ impl Fork {
 
     async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Sent(number, hop) => self.on_sent(number, *hop),
+            Event::Sent(number, hop, noted) => {
+                self.on_sent(number, *hop);
+                noted.send(()).ok();
+            }
             Event::Answer(number, response) => self.on_answer(number, *response).await,
         }
     }
