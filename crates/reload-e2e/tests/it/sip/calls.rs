@@ -8,8 +8,8 @@ use reload_e2e::until;
 
 use super::village::{ALICE, BOB, CAROL, SOON, Village};
 
-/// How long people talk, and how much of it has to be heard.
-pub(super) const TALK: Duration = Duration::from_millis(5500);
+/// How long people talk, and how much of it has to be heard: relays begin late.
+pub(super) const TALK: Duration = Duration::from_millis(6500);
 pub(super) const MOST: Duration = Duration::from_secs(5);
 
 /// The tones of the two phones.
