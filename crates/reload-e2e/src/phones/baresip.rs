@@ -113,6 +113,7 @@ impl Baresip {
     /// # Errors
     /// If it does not want to.
     pub fn dial(&mut self, uri: &str) -> Result<()> {
+        self.forget_sound()?;
         self.control.command("dial", uri)?;
         Ok(())
     }
@@ -122,6 +123,7 @@ impl Baresip {
     /// # Errors
     /// If there is none.
     pub fn accept(&mut self) -> Result<()> {
+        self.forget_sound()?;
         self.control.command("accept", "")?;
         Ok(())
     }
@@ -214,18 +216,27 @@ impl Baresip {
         self.process.log_text()
     }
 
+    /// Waits until the recording of the call that goes on is as long as that.
+    ///
+    /// # Errors
+    /// If it is not in time.
+    pub fn hears_for(&self, length: Duration, limit: Duration) -> Result<()> {
+        let look = || {
+            let written = fs::metadata(self.recording()?)?.len();
+            let wanted = u128::from(Sound::BYTES_A_SECOND) * length.as_millis() / 1000;
+            ensure!(u128::from(written) >= wanted, "{written} bytes of {wanted}");
+            Ok(())
+        };
+        until(&format!("{} hears something for {length:?}", self.address()), limit, look)?;
+        Ok(())
+    }
+
     /// What it has heard in its last call, which has to be over.
     ///
     /// # Errors
     /// If it has heard nothing.
     pub fn heard(&self) -> Result<Sound> {
-        Sound::recorded(&self.address(), || {
-            let entries = fs::read_dir(&self.recordings)?;
-            let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-            // What it sends is there as well. The names hold the time.
-            let heard = files.filter(|file| file.to_string_lossy().ends_with("-dec.wav"));
-            heard.max().context("no recording")
-        })
+        Sound::recorded(&self.address(), || self.recording())
     }
 
     /// Switches it off in good order: it unregisters.
@@ -236,6 +247,22 @@ impl Baresip {
         self.process.signal(Signal::Terminate)?;
         self.process.wait(END)?;
         Ok(())
+    }
+
+    /// What was heard in earlier calls is none of the next one.
+    fn forget_sound(&self) -> Result<()> {
+        for file in fs::read_dir(&self.recordings)? {
+            fs::remove_file(file?.path())?;
+        }
+        Ok(())
+    }
+
+    fn recording(&self) -> Result<PathBuf> {
+        let entries = fs::read_dir(&self.recordings)?;
+        let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        // What it sends is there as well. The names hold the time.
+        let heard = files.filter(|file| file.to_string_lossy().ends_with("-dec.wav"));
+        heard.max().context("no recording")
     }
 
     fn address(&self) -> String {

@@ -16,6 +16,9 @@ pub struct Sound {
 }
 
 impl Sound {
+    /// Of what telephones record: 8000 Hz, 16 bits.
+    pub(super) const BYTES_A_SECOND: u32 = 16000;
+
     /// A tone, at the rate of a telephone (G.711: 8000 Hz). Whole tens of Hertz can be told apart.
     #[must_use]
     pub fn tone(hertz: u32, length: Duration) -> Self {

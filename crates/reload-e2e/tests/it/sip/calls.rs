@@ -1,6 +1,5 @@
 //! Calls between two phones, and what else two phones do.
 
-use std::thread::sleep;
 use std::time::Duration;
 
 use reload_e2e::phones::Baresip;
@@ -8,9 +7,14 @@ use reload_e2e::until;
 
 use super::village::{ALICE, BOB, CAROL, SOON, Village};
 
-/// How long people talk, and how much of it has to be heard: relays begin late.
-pub(super) const TALK: Duration = Duration::from_millis(6500);
+/// How much of a call has to be heard.
 pub(super) const MOST: Duration = Duration::from_secs(5);
+
+/// People talk until they have heard a bit more.
+const TALK: Duration = Duration::from_millis(5500);
+
+/// They wait no longer for it: a relay has to be found first.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The tones of the two phones.
 pub(super) const HIGH: u32 = 660;
@@ -199,9 +203,10 @@ fn bob_answers(log: &str) -> Result<(), String> {
 
 /// A call that has been accepted goes on for as long as people talk.
 pub(super) fn talk(caller: &mut Baresip, callee: &mut Baresip) {
-    caller.established(SOON).unwrap();
-    callee.established(SOON).unwrap();
-    sleep(TALK);
+    for phone in [caller, callee] {
+        phone.established(SOON).unwrap();
+        phone.hears_for(TALK, PATIENCE).unwrap();
+    }
 }
 
 /// What a phone has heard is the tone of the other one, and not its own.
