@@ -44,7 +44,14 @@ impl Caller {
             Origin::Link { link, node } => (node, Some(link)),
         };
         let mut return_path = vec![Destination::Node(previous)];
-        return_path.extend(header.via_list.iter().rev().cloned());
+        for hop in header.via_list.iter().rev() {
+            // where the request went round in a circle the answer does not: a list that names a
+            // node twice is refused (section 13.6.5)
+            match return_path.iter().position(|known| known == hop) {
+                Some(at) => return_path.truncate(at + 1),
+                None => return_path.push(hop.clone()),
+            }
+        }
         Self {
             signer: previous,
             transaction: header.transaction_id,
