@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rsipstack::sip::{Header, HeadersExt, Method, Request, SipMessage};
+use rsipstack::sip::{Header, HeadersExt, Method, Request, SipMessage, Version};
 use rsipstack::transaction::endpoint::MessageInspector;
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
@@ -23,6 +23,11 @@ impl MessageInspector for Inspector {
             && request.method == Method::Ack
         {
             only_top_via(request);
+        }
+        // the stack would answer in the version of the request
+        match &mut msg {
+            SipMessage::Request(request) => request.version = Version::V2,
+            SipMessage::Response(response) => response.version = Version::V2,
         }
         self.trace.message(Direction::Out, dest, &msg);
         msg
