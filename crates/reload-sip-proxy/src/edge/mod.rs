@@ -14,4 +14,5 @@ pub(crate) use bindings::Binding;
 pub(crate) use digest::{Asks, Authenticator, Verdict};
 pub(crate) use kept::PhoneFile;
 pub(crate) use listeners::{ListenError, Listeners, TlsIdentity};
+pub(crate) use name_addr::NameAddr;
 pub(crate) use registrar::Registrar;

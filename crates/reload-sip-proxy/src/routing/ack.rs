@@ -55,7 +55,7 @@ impl Router {
         let branch = self.branches.make(&ack);
         let mut request = self.forward(&ack, &from, &way, &branch);
         let course = Course { from: &from, to: &way.hop, is_from_caller: found.is_forth };
-        if self.carry_request(&mut request, course).is_err() {
+        if found.is_call && self.carry_request(&mut request, course).is_err() {
             return;
         }
         let ack = SentAck {

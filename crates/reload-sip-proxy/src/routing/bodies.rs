@@ -92,8 +92,9 @@ impl Router {
     }
 }
 
-/// The length of a body: of answers and ACKs nobody sets it later.
-fn length(body: &[u8]) -> Header {
+/// The length of a body: of answers and ACKs nobody sets it later, and two of them would let the end of a
+/// body pass for another message.
+pub(super) fn length(body: &[u8]) -> Header {
     ContentLength::new(body.len().to_string()).into()
 }
 

@@ -16,6 +16,7 @@ use super::bodies::Course;
 use super::forward::Way;
 use super::header::status;
 use super::hop::Hop;
+use super::plain::ambiguity;
 use super::router::Router;
 use super::stop::Stop;
 use super::targets::{Target, refused};
@@ -29,7 +30,7 @@ const TRIES: usize = 2;
 /// What a branch tells the request that it is of.
 pub(super) enum Event {
     /// A neighbour has been found; the request goes to it once that has been taken note of.
-    Sent(usize, Box<Hop>, oneshot::Sender<()>),
+    Sent(usize, Box<Hop>, oneshot::Sender<bool>),
     /// An answer, with our Via still in it.
     Answer(usize, Box<Response>),
 }
@@ -42,6 +43,8 @@ pub(super) struct Branch {
     pub(super) from: Hop,
     /// Whether the request comes from the side that has begun the call.
     pub(super) is_from_caller: bool,
+    /// Whether the request begins a call or belongs to one.
+    pub(super) is_call: bool,
     pub(super) stop: Stop,
     /// Cancelled when nobody wants to hear of it any more.
     pub(super) end: CancellationToken,
@@ -91,7 +94,9 @@ impl Branch {
         let branch = router.branches.make(&self.request);
         let mut request = router.forward(&self.request, from, way, &branch);
         let course = Course { from, to: &way.hop, is_from_caller: self.is_from_caller };
-        router.carry_request(&mut request, course)?;
+        if self.is_call {
+            router.carry_request(&mut request, course)?;
+        }
         let key = TransactionKey::from_request(&request, TransactionRole::Client)
             .map_err(|error| status(400, error.to_string()))?;
         let connection = Some(way.hop.connection());
@@ -105,7 +110,10 @@ impl Branch {
         let (noted, is_noted) = oneshot::channel();
         self.events.send(Event::Sent(self.number, Box::new(hop.clone()), noted)).await.ok();
         // a NOTIFY can come back at once, and belongs to a dialog then
-        is_noted.await.ok();
+        if let Ok(false) = is_noted.await {
+            self.give_up(status(503, "too many dialogs")).await;
+            return false;
+        }
         let line = Line {
             endpoint: self.router.endpoint.clone(),
             end: self.router.end.clone(),
@@ -121,6 +129,9 @@ impl Branch {
         let answers = async {
             while let Some(message) = transaction.receive().await {
                 let SipMessage::Response(response) = message else { continue };
+                if ambiguity(&response.headers).is_some() {
+                    continue;
+                }
                 if line.is_lost() {
                     return true;
                 }

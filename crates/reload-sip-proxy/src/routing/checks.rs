@@ -3,6 +3,7 @@
 use rsipstack::sip::{Header, Method, Request, Scheme, StatusCode};
 
 use super::header::status;
+use super::plain::ambiguity;
 use super::via::Branches;
 
 /// What is assumed of a request that does not say (RFC 3261 section 16.6 step 3).
@@ -13,6 +14,12 @@ pub(super) fn check(
     request: &Request,
     branches: &Branches,
 ) -> Result<(), (StatusCode, Vec<Header>)> {
+    if let Some(why) = ambiguity(&request.headers) {
+        return Err((status(400, why), Vec::new()));
+    }
+    if request.uri.to_string().contains(char::is_control) {
+        return Err((StatusCode::BadRequest, Vec::new()));
+    }
     if !matches!(request.uri.scheme, Some(Scheme::Sip | Scheme::Sips)) {
         return Err((StatusCode::UnsupportedUriScheme, Vec::new()));
     }

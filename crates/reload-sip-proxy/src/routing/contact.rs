@@ -4,6 +4,7 @@
 use rsipstack::sip::{Header, Headers};
 
 use super::header::address;
+use crate::edge::NameAddr;
 
 /// Names the phone in a GRUU of ours.
 pub(super) const LINE: &str = "line";
@@ -15,18 +16,19 @@ pub(super) fn hide(headers: &mut Headers, gruu: &str, line: Option<&str>) {
         if let Header::Contact(contact) = header
             && contact.value().trim() != "*"
         {
-            let after = parameters(contact.value());
+            let after = address(contact.value()).map(|it| parameters(&it)).unwrap_or_default();
             contact.replace(format!("<{gruu}{line}>{after}"));
         }
     }
 }
 
-/// The parameters of the header field, with the semicolon before them.
-fn parameters(value: &str) -> &str {
-    match value.find('>') {
-        Some(end) => &value[end + 1..],
-        None => &value[address(value).len()..],
-    }
+/// The parameters of the header field, each with the semicolon before it.
+fn parameters(contact: &NameAddr) -> String {
+    let written = |(name, value): &(String, Option<String>)| match value {
+        Some(value) => format!(";{name}={value}"),
+        None => format!(";{name}"),
+    };
+    contact.parameters.iter().map(written).collect()
 }
 
 #[cfg(test)]
@@ -47,5 +49,10 @@ mod tests {
         assert_eq!(hidden("sip:a@10.0.0.7;expires=60"), format!("{gruu};expires=60"));
         assert_eq!(hidden("sip:a@10.0.0.7"), gruu);
         assert_eq!(hidden("*"), "*");
+        assert_eq!(hidden("\"a>b\" <sip:a@10.0.0.7>;audio"), format!("{gruu};audio"));
+        assert_eq!(hidden("<sip:a@10.0.0.7>, <sip:a@10.0.0.8>"), gruu);
+        for odd in ["\u{3000}\u{e9}", "a>10.0.0.7<b", "<sip:a@10.0.0.7", ""] {
+            assert_eq!(hidden(odd), gruu, "{odd}");
+        }
     }
 }

@@ -14,6 +14,10 @@ use super::hop::{Hop, Side};
 const LINGER: Duration = Duration::from_secs(32);
 /// How long a call may last without a request in it.
 const MAX_SILENCE: Duration = Duration::from_secs(24 * 3600);
+/// How long a subscription may last.
+const MAX_SUBSCRIPTION: u32 = 24 * 3600;
+/// Other ends of one dialog: as many as a request has branches.
+const MAX_ENDS: usize = 64;
 /// The expiry of a subscription that does not say (RFC 6665 leaves it to the package).
 const SUBSCRIPTION: u32 = 3600;
 
@@ -60,6 +64,8 @@ pub(super) struct Found {
     end: String,
     /// Whether it goes from who has begun the dialog to the other end.
     pub(super) is_forth: bool,
+    /// Whether the dialog is a call.
+    pub(super) is_call: bool,
 }
 
 impl Dialogs {
@@ -67,8 +73,20 @@ impl Dialogs {
         Self { limit, ..Self::default() }
     }
 
-    /// A request that may begin a dialog is sent to somebody. False if there are too many.
+    /// Whether the call that a request names by its Call-ID has been begun by somebody else: who has seen
+    /// that of another call, as its other branches have, has no part in it.
+    pub(super) fn is_of_another(&self, request: &Request, from: &Hop) -> bool {
+        let call = call_id(request);
+        let calls = self.table.range((call.clone(), String::new())..);
+        let mut calls = calls.take_while(|((known, _), _)| *known == call);
+        calls.any(|(_, dialog)| !dialog.near.is(from))
+    }
+
+    /// A request that may begin a dialog is about to be sent to somebody. False if it may not be.
     pub(super) fn begin(&mut self, now: Instant, request: &Request, from: &Hop, to: &Hop) -> bool {
+        if self.is_of_another(request, from) {
+            return false;
+        }
         let key = (call_id(request), from_tag(request));
         if !self.table.contains_key(&key) && self.table.len() >= self.limit {
             self.sweep(now);
@@ -84,8 +102,11 @@ impl Dialogs {
             is_call,
             until: now + MAX_SILENCE,
         });
-        dialog.asked.push(to.side());
-        true
+        let has_room = dialog.asked.len() < MAX_ENDS;
+        if has_room {
+            dialog.asked.push(to.side());
+        }
+        has_room
     }
 
     /// An answer to such a request has come from somebody.
@@ -96,9 +117,16 @@ impl Dialogs {
         from: &Hop,
         response: &Response,
     ) {
-        let key = (call_id(response), from_tag(response));
+        let key = (call_id(request), from_tag(request));
         let Some(dialog) = self.table.get_mut(&key) else { return };
         let Some(tag) = to_tag(response) else { return };
+        let is_taken = match dialog.ends.get(&tag) {
+            Some(end) => !end.side.is(from),
+            None => dialog.ends.len() >= MAX_ENDS,
+        };
+        if is_taken {
+            return;
+        }
         if is_final(response) && !is_success(response) {
             dialog.ends.remove(&tag);
             return;
@@ -118,16 +146,22 @@ impl Dialogs {
                 dialog.asked.clear();
             }
             let expires = expires(response).or_else(|| expires_of(request));
+            let expires = expires.unwrap_or(SUBSCRIPTION).min(MAX_SUBSCRIPTION);
             dialog.until = match dialog.is_call {
                 true => now + MAX_SILENCE,
-                false => now + LINGER + Duration::from_secs(expires.unwrap_or(SUBSCRIPTION).into()),
+                false => now + LINGER + Duration::from_secs(expires.into()),
             };
         }
     }
 
-    /// A request that began a dialog has got its last answer, and nobody has said yes.
-    pub(super) fn refused(&mut self, request: &Request) {
-        self.table.remove(&(call_id(request), from_tag(request)));
+    /// A request that began a dialog has got its last answer, and nobody has said yes. False if the dialog
+    /// is not of who has sent it.
+    pub(super) fn refused(&mut self, request: &Request, from: &Hop) -> bool {
+        let is_own = !self.is_of_another(request, from);
+        if is_own {
+            self.table.remove(&(call_id(request), from_tag(request)));
+        }
+        is_own
     }
 
     /// The dialog that a request is in, if it comes from one of the two.
@@ -137,20 +171,21 @@ impl Dialogs {
             && let Some(end) = dialog.ends.get(&theirs)
             && dialog.near.is(from)
         {
-            let to = end.side.clone();
+            let (to, is_call) = (end.side.clone(), dialog.is_call);
             dialog.touch(now);
-            return Some(Found { to, tag: mine, end: theirs, is_forth: true });
+            return Some(Found { to, tag: mine, end: theirs, is_forth: true, is_call });
         }
         let dialog = self.table.get_mut(&(call, theirs.clone()))?;
         if !dialog.ends.contains_key(&mine) && request.method == Method::Notify {
             // a NOTIFY may overtake the answer to its SUBSCRIBE (RFC 6665 section 4.1.2.4)
-            dialog.asked.iter().find(|side| side.is(from))?;
+            dialog.asked.iter().find(|side| side.is(from) && dialog.ends.len() < MAX_ENDS)?;
             let side = side(from, contact(request));
             dialog.ends.insert(mine.clone(), End { side, state: State::Confirmed });
         }
         dialog.ends.get(&mine).filter(|end| end.side.is(from))?;
         dialog.touch(now);
-        Some(Found { to: dialog.near.clone(), tag: theirs, end: mine, is_forth: false })
+        let (to, is_call) = (dialog.near.clone(), dialog.is_call);
+        Some(Found { to, tag: theirs, end: mine, is_forth: false, is_call })
     }
 
     /// Contact of a request in a dialog, or of the answer to one, is where the next ones go

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use reload_usages::sip::SipUri;
-use rsipstack::sip::{Header, Method, Request, StatusCode};
+use rsipstack::sip::{Header, Method, Request, StatusCode, Version};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
 
 use super::dialogs::Found;
 use super::fork::Fork;
 use super::forward::Way;
-use super::header::{status, to_tag};
+use super::header::{begins_dialog, status, to_tag};
 use super::hop::{Hop, PhoneHop, Side};
 use super::identity::{check_outside, check_peer, check_phone};
 use super::router::{Router, now};
@@ -33,6 +33,9 @@ impl Router {
         let Some(from) = from else {
             return self.refuse(transaction, StatusCode::ServerInternalError);
         };
+        if transaction.original.version != Version::V2 {
+            return self.refuse(transaction, StatusCode::VersionNotSupported);
+        }
         match self.shares.take(from.node()) {
             Some(share) => {
                 tokio::spawn(Arc::clone(self).on_incoming(transaction, from, share));
@@ -81,6 +84,11 @@ impl Router {
         let Ok(uri) = SipUri::parse(&server.request.uri.to_string()) else {
             return server.reply(StatusCode::BadRequest, Vec::new());
         };
+        if begins_dialog(server.request.method)
+            && self.dialogs().is_of_another(&server.request, &from)
+        {
+            return server.reply(status(482, "the Call-ID is that of another"), Vec::new());
+        }
         if self.is_for_proxy(&server, &uri) {
             return server.reply(StatusCode::OK, Vec::new());
         }
@@ -147,7 +155,7 @@ impl Router {
                 fork.run_way(inbox, way).await;
             }
             Err(status) => {
-                self.end_request(&server.request, Some(&found), status.code());
+                self.end_request(&server.request, &from, Some(&found), status.code());
                 server.reply(status, Vec::new());
             }
         }

@@ -153,6 +153,7 @@ impl Fork {
             request: Arc::clone(&self.request),
             from: self.from.clone(),
             is_from_caller: self.is_from_caller(),
+            is_call: self.is_call(),
             stop,
             end: self.end.clone(),
             events: self.events.clone(),
@@ -169,23 +170,20 @@ impl Fork {
     async fn on_event(&mut self, event: Event) {
         match event {
             Event::Sent(number, hop, noted) => {
-                self.on_sent(number, *hop);
-                noted.send(()).ok();
+                noted.send(self.on_sent(number, *hop)).ok();
             }
             Event::Answer(number, response) => self.on_answer(number, *response).await,
         }
     }
 
-    fn on_sent(&mut self, number: usize, hop: Hop) {
-        if self.is_new() && begins_dialog(self.request.method) {
-            let now = now();
-            let mut dialogs = self.router.dialogs();
-            if !dialogs.begin(now, &self.request, &self.from, &hop) {
-                drop(dialogs);
-                self.branches[number].stop.tell(None);
-            }
+    /// A branch is about to be sent. False if it may not be.
+    fn on_sent(&mut self, number: usize, hop: Hop) -> bool {
+        let is_first = self.is_new() && begins_dialog(self.request.method);
+        let may = !is_first || self.router.dialogs().begin(now(), &self.request, &self.from, &hop);
+        if may {
+            self.branches[number].hop = Some(hop);
         }
-        self.branches[number].hop = Some(hop);
+        may
     }
 
     async fn on_answer(&mut self, number: usize, response: Response) {
@@ -206,7 +204,7 @@ impl Fork {
         match code / 100 {
             2 => {
                 if let Some(found) = &self.dialog {
-                    self.router.end_request(&self.request, Some(found), code);
+                    self.router.end_request(&self.request, &self.from, Some(found), code);
                 }
                 self.pass(number, response);
                 self.stop(Some(answered_elsewhere(code)));
@@ -262,7 +260,9 @@ impl Fork {
         let mut response = self.router.answer(&self.request, &self.from, hop, response);
         let is_from_caller = !self.is_from_caller();
         let course = Course { from: hop, to: &self.from, is_from_caller };
-        if let Err(status) = self.router.carry_response(&mut response, course) {
+        if self.is_call()
+            && let Err(status) = self.router.carry_response(&mut response, course)
+        {
             response.status_code = status;
         }
         response
@@ -314,7 +314,7 @@ impl Fork {
 
     fn pass_last(&mut self, number: usize, response: Response) {
         let code = response.status_code.code();
-        self.router.end_request(&self.request, self.dialog.as_ref(), code);
+        self.router.end_request(&self.request, &self.from, self.dialog.as_ref(), code);
         if self.branches[number].hop.is_some() {
             self.pass(number, response);
         } else {
@@ -325,6 +325,12 @@ impl Fork {
     /// Whether the request comes from the side that has begun the dialog.
     fn is_from_caller(&self) -> bool {
         self.dialog.as_ref().is_none_or(|found| found.is_forth)
+    }
+
+    /// Whether the request begins a call or belongs to one: only those have media.
+    fn is_call(&self) -> bool {
+        let begins = || self.request.method == Method::Invite;
+        self.dialog.as_ref().map_or_else(begins, |found| found.is_call)
     }
 
     fn is_new(&self) -> bool {
@@ -356,7 +362,7 @@ impl Drop for Fork {
         if !self.server.is_answered() {
             self.server.reply(StatusCode::ServerInternalError, Vec::new());
             let code = StatusCode::ServerInternalError.code();
-            self.router.end_request(&self.request, self.dialog.as_ref(), code);
+            self.router.end_request(&self.request, &self.from, self.dialog.as_ref(), code);
         }
     }
 }

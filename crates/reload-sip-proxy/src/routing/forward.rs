@@ -2,6 +2,7 @@
 
 use rsipstack::sip::{Header, Request, Response, Uri};
 
+use super::bodies::length;
 use super::contact;
 use super::header::{begins_dialog, status_as_it_came, to_tag};
 use super::hop::{Hop, PhoneHop};
@@ -49,6 +50,7 @@ impl Router {
             via::hide(&mut request, &sent_by, branch);
         }
         via::push(&mut request, &sent_by, branch);
+        request.headers.unique_push(length(&request.body));
         request
     }
 
@@ -65,6 +67,7 @@ impl Router {
         response.wire_reason = None;
         response.headers.retain(|header| !identity::is_claim(header));
         via::answer_to(request, &mut response);
+        response.headers.unique_push(length(&response.body));
         // what a redirection names is no phone of ours
         if response.status_code.code() / 100 != 3 {
             self.hide_phone(&mut response.headers, way, from);

@@ -6,16 +6,21 @@ use rsipstack::sip::{
     Header, Headers, HeadersExt, Method, Response, StatusCode, StatusCodeKind, Uri,
 };
 
+use super::plain::{in_one_line, party};
+use crate::edge::NameAddr;
+
 /// The tag of From; empty if there is none.
 pub(super) fn from_tag(message: &impl HeadersExt) -> String {
-    let tag = message.from_header().ok().and_then(|from| from.tag().ok().flatten());
-    tag.map(|tag| tag.value().to_owned()).unwrap_or_default()
+    message.from_header().ok().and_then(|from| tag(from.value())).unwrap_or_default()
 }
 
 /// The tag of To, if there is one.
 pub(super) fn to_tag(message: &impl HeadersExt) -> Option<String> {
-    let tag = message.to_header().ok().and_then(|to| to.tag().ok().flatten());
-    tag.map(|tag| tag.value().to_owned()).filter(|tag| !tag.is_empty())
+    message.to_header().ok().and_then(|to| tag(to.value()))
+}
+
+fn tag(value: &str) -> Option<String> {
+    party(value)?.parameter("tag").filter(|tag| !tag.is_empty()).map(str::to_owned)
 }
 
 /// The Call-ID; empty if there is none.
@@ -28,12 +33,9 @@ pub(super) fn sequence(message: &impl HeadersExt) -> u32 {
     message.cseq_header().and_then(|it| it.seq()).unwrap_or_default()
 }
 
-/// The URI of From or To as text, without display name and parameters of the header field.
-pub(super) fn address(value: &str) -> &str {
-    match (value.find('<'), value.find('>')) {
-        (Some(start), Some(end)) if start < end => value[start + 1..end].trim(),
-        _ => value.split(';').next().unwrap_or_default().trim(),
-    }
+/// The first address of Contact or Route.
+pub(super) fn address(value: &str) -> Option<NameAddr> {
+    NameAddr::parse_list(value)?.into_iter().next()
 }
 
 /// Whether a request is one of those that begin a dialog (RFC 3261 section 12.1, RFC 6665, RFC 3515).
@@ -63,20 +65,22 @@ pub(super) fn vias(headers: &Headers) -> impl Iterator<Item = &str> {
 /// The first Contact URI.
 pub(super) fn contact(message: &impl HeadersExt) -> Option<Uri> {
     let contact = message.contact_header().ok()?;
-    rsipstack::sip::parse_uri(address(contact.value())).ok()
+    rsipstack::sip::parse_uri(&address(contact.value())?.uri).ok()
 }
 
 /// A status with a reason of our own.
 pub(super) fn status(code: u16, reason: impl Into<String>) -> StatusCode {
-    // a reason is one line
-    StatusCode::Other(code, reason.into().replace(['\r', '\n'], " "))
+    StatusCode::Other(code, in_one_line(&reason.into()))
 }
 
 /// The status as it came: the SIP stack would write the standard reason instead.
 pub(super) fn status_as_it_came(response: &Response) -> StatusCode {
     match &response.wire_reason {
         Some(reason) => status(response.status_code.code(), reason.clone()),
-        None => response.status_code.clone(),
+        None => match &response.status_code {
+            StatusCode::Other(code, reason) => status(*code, reason.clone()),
+            known => known.clone(),
+        },
     }
 }
 

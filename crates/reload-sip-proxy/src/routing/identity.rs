@@ -2,10 +2,11 @@
 //! phone, or the user that the certificate of the peer names (RFC 7904 section 8.1). Other header fields
 //! that claim an identity mean nothing here and go no further.
 
-use reload_usages::sip::Aor;
+use reload_usages::sip::{Aor, SipUri};
 use rsipstack::sip::{Header, HeadersExt, Request, StatusCode};
 
-use super::header::{address, is_named, status};
+use super::header::{is_named, status};
+use super::plain::party;
 
 /// From of a request out of a phone of this user.
 pub(super) fn check_phone(request: &Request, user: &Aor) -> Result<(), StatusCode> {
@@ -29,12 +30,18 @@ pub(super) fn check_outside(
     request: &Request,
     serves: impl Fn(&str) -> bool,
 ) -> Result<(), StatusCode> {
-    match from(request) {
-        Some(from) if serves(from.domain()) => {
-            Err(status(403, format!("{} calls out of the overlay only", from.domain())))
-        }
-        _ => Ok(()),
+    let unreadable = || status(400, "From is no address");
+    let from = request.from_header().ok().and_then(|from| party(from.value()));
+    let from = from.ok_or_else(unreadable)?.uri;
+    if from.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:")) {
+        return Ok(());
     }
+    let from = SipUri::parse(&from).ok().filter(|it| it.scheme().is_some());
+    let from = from.ok_or_else(unreadable)?;
+    if serves(from.host()) {
+        return Err(status(403, format!("{} calls out of the overlay only", from.host())));
+    }
+    Ok(())
 }
 
 /// Whether the header field claims who somebody is (RFC 3325, RFC 8224).
@@ -48,5 +55,5 @@ pub(super) fn is_claim(header: &Header) -> bool {
 }
 
 fn from(request: &Request) -> Option<Aor> {
-    Aor::parse(address(request.from_header().ok()?.value())).ok()
+    Aor::parse(&party(request.from_header().ok()?.value())?.uri).ok()
 }

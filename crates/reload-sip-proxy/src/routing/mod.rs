@@ -14,6 +14,7 @@ mod forward;
 mod header;
 mod hop;
 mod identity;
+mod plain;
 mod progress;
 mod redirect;
 mod route;

@@ -23,12 +23,17 @@ impl Router {
     }
 
     /// A request has got its last answer, which in a dialog may be a yes.
-    pub(super) fn end_request(&self, request: &Request, dialog: Option<&Found>, code: u16) {
+    pub(super) fn end_request(
+        &self,
+        request: &Request,
+        from: &Hop,
+        dialog: Option<&Found>,
+        code: u16,
+    ) {
         let is_over = match dialog {
             Some(found) => self.dialogs().finished(now(), request, found, code),
             None if begins_dialog(request.method) => {
-                self.dialogs().refused(request);
-                request.method == Method::Invite
+                self.dialogs().refused(request, from) && request.method == Method::Invite
             }
             None => false,
         };

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use rsipstack::sip::{Header, Request, typed};
 
+use super::header::address;
+
 /// The addresses of this proxy in Route header fields.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -28,14 +30,15 @@ impl Own {
         }
         let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
         let host = host.split([';', '?']).next().unwrap_or_default();
-        from_phone && self.listening.iter().any(|address| is_address(host, *address))
+        from_phone && self.listening.iter().any(|own| is_address(host, *own))
     }
 
     /// Takes our own entries off the front of Route.
     pub(super) fn strip(&self, request: &mut Request, from_phone: bool) {
         let mut routes = routes(request);
-        let ours =
-            routes.iter().take_while(|route| self.is(super::header::address(route), from_phone));
+        let ours = routes
+            .iter()
+            .take_while(|route| address(route).is_some_and(|it| self.is(&it.uri, from_phone)));
         let count = ours.count();
         if count == 0 {
             return;

@@ -41,5 +41,6 @@ pub(super) fn answered_elsewhere(code: u16) -> Header {
 
 /// The reason in a CANCEL.
 pub(super) fn reason_of(headers: &rsipstack::sip::Headers) -> Option<Header> {
-    headers.iter().find(|header| matches!(header, Header::Reason(_))).cloned()
+    let reason = headers.iter().find(|header| matches!(header, Header::Reason(_)));
+    reason.filter(|reason| !reason.value().contains(char::is_control)).cloned()
 }

@@ -13,3 +13,4 @@ mod media_calls;
 mod outside;
 mod overlay;
 mod phone;
+mod tricks;
