@@ -9,6 +9,8 @@ use async_trait::async_trait;
 use rsipstack::platform::net::UdpSocket;
 use rsipstack::sip::{Header, Headers, Method};
 
+use crate::pipes::is_invented;
+
 /// What they go through as: the stack does nothing special with it.
 const STAND_IN: &str = "INFO";
 /// The header field that names the method.
@@ -123,7 +125,13 @@ pub(crate) struct AnyMethod<S>(pub(crate) S);
 #[async_trait]
 impl<S: UdpSocket> UdpSocket for AnyMethod<S> {
     async fn recv_from(&self, buf: &mut [u8]) -> rsipstack::Result<(usize, SocketAddr)> {
-        let (length, from) = self.0.recv_from(buf).await?;
+        let (length, from) = loop {
+            let (length, from) = self.0.recv_from(buf).await?;
+            // who writes the address of a pipe into its datagrams is no peer
+            if !is_invented(from) {
+                break (length, from);
+            }
+        };
         let changed = match hide(&buf[..length]) {
             Cow::Owned(changed) if changed.len() <= buf.len() => changed,
             _ => return Ok((length, from)),
@@ -174,6 +182,38 @@ mod tests {
         assert_eq!(&*reveal(forged), forged);
         let known = b"BYE sip:a@b SIP/2.0\r\nCSeq: 1 BYE\r\n\r\n";
         assert_eq!(&*hide(known), known);
+    }
+
+    struct From(&'static str, std::sync::atomic::AtomicBool);
+
+    #[async_trait]
+    impl UdpSocket for From {
+        async fn recv_from(&self, _: &mut [u8]) -> rsipstack::Result<(usize, SocketAddr)> {
+            let is_first = !self.1.swap(true, std::sync::atomic::Ordering::Relaxed);
+            Ok((0, if is_first { self.0 } else { "192.0.2.7:5060" }.parse().unwrap()))
+        }
+
+        async fn send_to(&self, buf: &[u8], _: SocketAddr) -> rsipstack::Result<usize> {
+            Ok(buf.len())
+        }
+
+        fn local_addr(&self) -> rsipstack::Result<SocketAddr> {
+            Ok(self.0.parse().unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_sends_from_the_address_of_a_pipe() {
+        for (from, seen) in [
+            ("240.0.0.1:5060", "192.0.2.7:5060"),
+            ("255.1.2.3:1", "192.0.2.7:5060"),
+            ("239.0.0.1:5060", "239.0.0.1:5060"),
+            ("127.0.0.1:5060", "127.0.0.1:5060"),
+        ] {
+            let socket = AnyMethod(From(from, false.into()));
+            let (_, came) = socket.recv_from(&mut []).await.unwrap();
+            assert_eq!(came, seen.parse().unwrap(), "{from}");
+        }
     }
 
     proptest! {

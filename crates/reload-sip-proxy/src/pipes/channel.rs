@@ -146,6 +146,11 @@ pub(super) fn invented(number: u32) -> SocketAddr {
     SocketAddr::new(Ipv4Addr::from(address).into(), 5060)
 }
 
+/// Whether an address could be that of a pipe.
+pub(crate) fn is_invented(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V4(address) if *address.ip() >= NOWHERE)
+}
+
 /// What the SIP stack takes for a socket.
 struct Socket {
     address: SocketAddr,

@@ -9,6 +9,6 @@ mod pool;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use channel::{Hold, SipPipe};
+pub(crate) use channel::{Hold, SipPipe, is_invented};
 pub(crate) use names::NoNames;
 pub(crate) use pool::Pool;

@@ -20,6 +20,10 @@ use super::targets::refused;
 use super::{checks, header};
 use crate::edge::{Asks, Verdict};
 
+/// Transactions that are kept for each request that may be answered at one time: its branches, and refusals
+/// of others. What comes beyond is dropped, and comes again.
+const KEPT_PER_ANSWERED: usize = 8;
+
 impl Router {
     /// Takes requests until there are no more.
     pub(crate) async fn serve(self: Arc<Self>, mut incoming: TransactionReceiver) {
@@ -33,6 +37,9 @@ impl Router {
         let Some(from) = from else {
             return self.refuse(transaction, StatusCode::ServerInternalError);
         };
+        if self.is_flooded(&from) {
+            return;
+        }
         if transaction.original.version != Version::V2 {
             return self.refuse(transaction, StatusCode::VersionNotSupported);
         }
@@ -42,6 +49,14 @@ impl Router {
             }
             None => self.refuse(transaction, status(503, "too many requests at one time")),
         }
+    }
+
+    /// Whether too much is kept already, as refusals are for a while. Peers have half of the room, so that
+    /// the phones can call whatever peers do.
+    fn is_flooded(&self, from: &Hop) -> bool {
+        let most = KEPT_PER_ANSWERED.saturating_mul(self.settings.limits.transactions);
+        let room = if from.node().is_some() { most / 2 } else { most };
+        self.endpoint.transactions.len() > room
     }
 
     async fn on_incoming(self: Arc<Self>, transaction: Transaction, mut from: Hop, share: Share) {

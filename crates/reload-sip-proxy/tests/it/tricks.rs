@@ -218,3 +218,26 @@ async fn one_callee_makes_no_more_dialogs_than_a_call_has_branches() {
         assert_eq!(pair.alice.last_answer().await.code(), code, "{number}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_dropped_before_its_refusals_fill_the_memory() {
+    let net = Net::new();
+    let few = |it: &mut reload_sip_proxy::Settings| it.limits.transactions = 1;
+    let alice_proxy = proxy_with(&net, "alice", 1, few).await;
+    let alice = crate::bed::stranger(&alice_proxy, "alice").await;
+    for _ in 0..40 {
+        // refused, and no ACK comes
+        alice.invite("sip:nobody@dht.example").await;
+    }
+    let mut refused = std::collections::BTreeSet::new();
+    let mut buffer = vec![0; 65_535];
+    while let Ok(Ok((length, _))) =
+        tokio::time::timeout(2 * WHILE, alice.socket.recv_from(&mut buffer)).await
+    {
+        let message = Message::parse(std::str::from_utf8(&buffer[..length]).unwrap());
+        if message.code() >= 200 {
+            refused.insert(message.get("call-id").to_owned());
+        }
+    }
+    assert!((1..=9).contains(&refused.len()), "{}", refused.len());
+}
