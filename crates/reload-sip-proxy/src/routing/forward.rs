@@ -68,6 +68,9 @@ impl Router {
         response.headers.retain(|header| !identity::is_claim(header));
         via::answer_to(request, &mut response);
         response.headers.unique_push(length(&response.body));
+        if from.is_phone() && to_tag(request).is_none() && begins_dialog(request.method) {
+            self.own.keep(&mut response, from.face());
+        }
         // what a redirection names is no phone of ours
         if response.status_code.code() / 100 != 3 {
             self.hide_phone(&mut response.headers, way, from);

@@ -3,9 +3,10 @@
 
 use std::net::SocketAddr;
 
-use rsipstack::sip::{Header, Request, typed};
+use rsipstack::sip::{Header, Request, Response, typed};
 
 use super::header::address;
+use crate::edge::NameAddr;
 
 /// The addresses of this proxy in Route header fields.
 #[derive(Debug)]
@@ -51,12 +52,28 @@ impl Own {
     /// Puts both addresses on top of Record-Route, the one that faces where the request goes first.
     pub(super) fn record(&self, request: &mut Request, from: Face, to: Face) {
         for face in [from, to].into_iter().take(if from == to { 1 } else { 2 }) {
-            let uri = match face {
-                Face::Overlay => format!("<sip:{};lr>", self.gruu),
-                Face::Phones(facing) => format!("<sip:{}@{facing};lr>", self.token),
-            };
-            request.headers.push_front(Header::RecordRoute(uri.into()));
+            request.headers.push_front(self.recorded(face));
         }
+    }
+
+    /// Has the answer to a phone lead its next requests here, if whoever has answered has left our address
+    /// out: the phone would send them to an address of his choice. Twice our address does no harm.
+    pub(super) fn keep(&self, response: &mut Response, to: Face) {
+        let own = self.recorded(to);
+        let is_recorded = |it: &&Header| matches!(it, Header::RecordRoute(_));
+        let last = response.headers.iter().filter(is_recorded).last();
+        let last = last.and_then(|it| NameAddr::parse_list(it.value())?.pop());
+        if last.is_none() || last != address(own.value()) {
+            response.headers.push(own);
+        }
+    }
+
+    fn recorded(&self, face: Face) -> Header {
+        let uri = match face {
+            Face::Overlay => format!("<sip:{};lr>", self.gruu),
+            Face::Phones(facing) => format!("<sip:{}@{facing};lr>", self.token),
+        };
+        Header::RecordRoute(uri.into())
     }
 }
 

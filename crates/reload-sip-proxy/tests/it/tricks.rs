@@ -241,3 +241,21 @@ async fn a_flood_is_dropped_before_its_refusals_fill_the_memory() {
     }
     assert!((1..=9).contains(&refused.len()), "{}", refused.len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callee_cannot_have_the_requests_of_a_phone_pass_its_proxy_by() {
+    let pair = Pair::new().await;
+    for elsewhere in ["", "Record-Route: <sip:192.0.2.7;lr>\r\n"] {
+        pair.alice.invite(&uri("bob")).await;
+        let heard = pair.bob.request("INVITE").await;
+        let honest = crate::phone::routes(&heard).pop().unwrap();
+        let answer = pair.bob.response(&heard, "486 Busy Here", elsewhere, "", ";tag=");
+        let lines = answer.split_inclusive("\r\n").filter(|it| !it.starts_with("record-route"));
+        pair.bob.send(&lines.collect::<String>()).await;
+        let answer = pair.alice.until(|it| !it.is_request() && it.code() == 486).await;
+        assert_eq!(crate::phone::routes(&answer).last(), Some(&honest));
+    }
+    let call = pair.call().await;
+    let (heard, answer) = (crate::phone::routes(&call.heard), crate::phone::routes(&call.answer));
+    assert_eq!(heard, answer, "an honest one is left alone");
+}
