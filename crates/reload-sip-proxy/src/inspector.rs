@@ -8,13 +8,14 @@ use rsipstack::transaction::endpoint::MessageInspector;
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
 
-use crate::routing::is_accepted_invite;
+use crate::routing::{AcksUnderWay, Seen, is_accepted_invite};
 use crate::trace::{Direction, Trace};
 
 /// Watches the SIP stack.
 pub(crate) struct Inspector {
     pub(crate) trace: Arc<Trace>,
-    pub(crate) seen: mpsc::Sender<(SipMessage, SipAddr)>,
+    pub(crate) seen: mpsc::Sender<Seen>,
+    pub(crate) acks: AcksUnderWay,
 }
 
 impl MessageInspector for Inspector {
@@ -36,12 +37,19 @@ impl MessageInspector for Inspector {
     fn after_received(&self, msg: SipMessage, from: Option<&SipAddr>) -> SipMessage {
         let Some(from) = from else { return msg };
         self.trace.message(Direction::In, Some(from), &msg);
-        let is_wanted = match &msg {
-            SipMessage::Request(request) => request.method == Method::Ack,
-            SipMessage::Response(response) => is_accepted_invite(response),
+        let seen = match &msg {
+            SipMessage::Request(request) if request.method == Method::Ack => {
+                let under_way = self.acks.begin(request);
+                Some(Seen::Ack { ack: request.clone(), from: from.clone(), under_way })
+            }
+            SipMessage::Response(response) if is_accepted_invite(response) => {
+                Some(Seen::Accepted(response.clone()))
+            }
+            SipMessage::Request(_) | SipMessage::Response(_) => None,
         };
-        if is_wanted {
-            self.seen.try_send((msg.clone(), from.clone())).ok();
+        if let Some(seen) = seen {
+            // of one that finds no room the other end repeats its answer
+            self.seen.try_send(seen).ok();
         }
         msg
     }

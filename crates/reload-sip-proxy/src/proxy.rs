@@ -17,7 +17,7 @@ use crate::inspector::Inspector;
 use crate::media::{Media, MediaSettings};
 use crate::overlay::Purpose;
 use crate::pipes::{NoNames, Pool};
-use crate::routing::{Parts, Router};
+use crate::routing::{AcksUnderWay, Parts, Router};
 use crate::trace::Trace;
 use crate::{Call, Overlay, Settings, StartError, TraceEntry};
 
@@ -77,7 +77,9 @@ impl Proxy {
         let end = CancellationToken::new();
         let trace = Arc::new(Trace::new(settings.limits.trace, settings.route));
         let (seen, acks) = mpsc::channel(ACKS);
-        let endpoint = endpoint(&end, Inspector { trace: Arc::clone(&trace), seen });
+        let under_way = AcksUnderWay::default();
+        let endpoint =
+            endpoint(&end, Inspector { trace: Arc::clone(&trace), seen, acks: under_way.clone() });
         let inner = endpoint.inner.clone();
         let pipes = Pool::new(Arc::clone(&overlay), inner.clone());
         trace.set_pipes(&pipes);
@@ -108,6 +110,7 @@ impl Proxy {
             media: media.clone(),
             trace: Arc::clone(&trace),
             listening: addresses,
+            acks: under_way,
             end: end.clone(),
         });
         let incoming = endpoint.incoming_transactions();

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use rsipstack::sip::{Request, SipMessage};
+use rsipstack::sip::{Request, Response, SipMessage};
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
+use super::acks_under_way::UnderWay;
 use super::bodies::Course;
 use super::checks;
 use super::hop::Hop;
@@ -15,21 +17,43 @@ use super::router::{Router, now};
 use super::sent_acks::SentAck;
 use crate::trace::Direction as Traced;
 
+/// ACKs that are sent on at one time: the pipe of one may have to be made again.
+const AT_ONE_TIME: usize = 64;
+
+/// What the SIP stack has seen and leaves to us.
+pub(crate) enum Seen {
+    /// An ACK, and from where.
+    Ack { ack: Request, from: SipAddr, under_way: UnderWay },
+    /// A 2xx of an INVITE.
+    Accepted(Response),
+}
+
 impl Router {
     /// Sends on the ACKs that the SIP stack has seen, and sends those again whose answers are repeated.
-    pub(crate) async fn serve_acks(
-        self: Arc<Self>,
-        mut seen: mpsc::Receiver<(SipMessage, SipAddr)>,
-    ) {
-        while let Some((message, from)) = seen.recv().await {
-            match message {
-                SipMessage::Request(ack) if !self.is_of_hop(&ack) => self.on_ack(ack, &from).await,
-                SipMessage::Request(_) => {}
-                SipMessage::Response(answer) => {
-                    let ack = self.sent_acks().get(&answer);
-                    if let Some(ack) = ack {
-                        self.send_ack(&ack).await;
-                    }
+    pub(crate) async fn serve_acks(self: Arc<Self>, mut seen: mpsc::Receiver<Seen>) {
+        let mut tasks = JoinSet::new();
+        while let Some(seen) = seen.recv().await {
+            while tasks.len() >= AT_ONE_TIME {
+                tasks.join_next().await;
+            }
+            let router = Arc::clone(&self);
+            tasks.spawn(router.on_seen(seen));
+            while tasks.try_join_next().is_some() {}
+        }
+    }
+
+    async fn on_seen(self: Arc<Self>, seen: Seen) {
+        match seen {
+            Seen::Ack { ack, from, under_way } => {
+                if !self.is_of_hop(&ack) {
+                    self.on_ack(ack, &from).await;
+                }
+                drop(under_way);
+            }
+            Seen::Accepted(answer) => {
+                let ack = self.sent_acks().get(&answer);
+                if let Some(ack) = ack {
+                    self.send_ack(&ack).await;
                 }
             }
         }

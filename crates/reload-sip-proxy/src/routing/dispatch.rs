@@ -154,6 +154,7 @@ impl Router {
 
     /// A request in a dialog.
     async fn on_inside(self: Arc<Self>, mut server: Server, from: Hop, share: Share) {
+        self.acks.passed(&server.request).await;
         let found = self.dialogs().find(now(), &server.request, &from);
         let Some(found) = found else {
             return server.reply(StatusCode::CallTransactionDoesNotExist, Vec::new());

@@ -2,6 +2,7 @@
 //! other users (RFC 7904), and the ordinary SIP world. One task for each request drives its branches.
 
 mod ack;
+mod acks_under_way;
 mod best;
 mod bodies;
 mod branch;
@@ -26,5 +27,7 @@ mod stop;
 mod targets;
 mod via;
 
+pub(crate) use ack::Seen;
+pub(crate) use acks_under_way::AcksUnderWay;
 pub(crate) use router::{Parts, Router};
 pub(crate) use sent_acks::is_accepted_invite;

@@ -11,6 +11,7 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::random_text;
 use rsipstack::transport::{SipAddr, SipConnection};
 
+use super::acks_under_way::AcksUnderWay;
 use super::dialogs::Dialogs;
 use super::hop::{Hop, PhoneHop};
 use super::route::Own;
@@ -47,6 +48,7 @@ pub(crate) struct Router {
     /// The `gr` parameter of our GRUU.
     pub(super) gr: String,
     pub(super) shares: Shares,
+    pub(super) acks: AcksUnderWay,
     /// Cancelled when the proxy ends.
     pub(super) end: CancellationToken,
     dialogs: Mutex<Dialogs>,
@@ -65,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) media: Media,
     pub(crate) trace: Arc<Trace>,
     pub(crate) listening: Vec<SocketAddr>,
+    pub(crate) acks: AcksUnderWay,
     pub(crate) end: CancellationToken,
 }
 
@@ -81,6 +84,7 @@ impl Router {
             shares: Shares::new(parts.settings.limits.transactions),
             dialogs: Mutex::new(Dialogs::new(parts.settings.limits.dialogs)),
             sent_acks: Mutex::new(SentAcks::new(parts.settings.limits.dialogs)),
+            acks: parts.acks,
             end: parts.end,
             settings: parts.settings,
             overlay: parts.overlay,
