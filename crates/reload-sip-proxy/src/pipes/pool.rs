@@ -20,6 +20,9 @@ use crate::overlay::{Overlay, OverlayError, Pipe};
 
 /// Pipes at one time: as many as peers that a user talks to within ten minutes, and room.
 const MAX_PIPES: usize = 256;
+/// Pipes with one node at one time: of two schemes, from both sides, and those that take their place. Nobody
+/// has those of others closed by opening more.
+const MAX_OF_NODE: usize = 8;
 /// How long a pipe is kept for the next call.
 const MAX_IDLE: Duration = Duration::from_secs(600);
 /// How often that is looked at.
@@ -100,7 +103,7 @@ impl Pool {
         scheme: Scheme,
         pipe: Box<dyn Pipe>,
     ) -> Result<Arc<SipPipe>, OverlayError> {
-        let number = self.make_room()?;
+        let number = self.make_room(pipe.peer().node)?;
         let noise = Arc::clone(&self.noise);
         let register = |pipe: &Arc<SipPipe>| {
             lock(&self.table).live.insert(number, Arc::clone(pipe));
@@ -158,16 +161,15 @@ impl Pool {
         self.adopt(scheme, pipe).await
     }
 
-    /// The number for one more pipe; the one that has been idle longest is closed if there are too many.
-    fn make_room(&self) -> Result<u32, OverlayError> {
+    /// The number for one more pipe; the one that has been idle longest is closed if there are too many, of
+    /// this node or in all.
+    fn make_room(&self, node: NodeId) -> Result<u32, OverlayError> {
         let mut table = lock(&self.table);
-        if table.live.len() >= MAX_PIPES {
-            let now = Instant::now();
-            let idle =
-                table.live.iter().filter_map(|(number, pipe)| Some((pipe.idle(now)?, *number)));
-            let longest = idle.max().and_then(|(_, number)| table.live.remove(&number));
-            let full = || OverlayError::NotReached("too many connections are in use".to_owned());
-            longest.ok_or_else(full)?.close();
+        let is_of_node = |pipe: &SipPipe| pipe.peer().node == node;
+        if table.live.values().filter(|pipe| is_of_node(pipe)).count() >= MAX_OF_NODE {
+            table.close_longest_idle(is_of_node)?;
+        } else if table.live.len() >= MAX_PIPES {
+            table.close_longest_idle(|_| true)?;
         }
         table.last = table.last.wrapping_add(1);
         Ok(table.last)
@@ -195,6 +197,18 @@ impl Pool {
             table.gone.pop_front();
         }
         table.gone.push_back(Gone { number, pipe, until: Instant::now() + LINGER });
+    }
+}
+
+impl Table {
+    fn close_longest_idle(&mut self, fits: impl Fn(&SipPipe) -> bool) -> Result<(), OverlayError> {
+        let now = Instant::now();
+        let pipes = self.live.iter().filter(|(_, pipe)| fits(pipe));
+        let idle = pipes.filter_map(|(number, pipe)| Some((pipe.idle(now)?, *number)));
+        let longest = idle.max().and_then(|(_, number)| self.live.remove(&number));
+        let full = || OverlayError::NotReached("too many connections are in use".to_owned());
+        longest.ok_or_else(full)?.close();
+        Ok(())
     }
 }
 
@@ -383,13 +397,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_node_that_opens_pipe_after_pipe_closes_only_its_own() {
+        let pool = pool(&FakeOverlay::new());
+        let (here, _quiet) = pair(&peer(1), &peer(7));
+        let of_another = pool.adopt(Scheme::Sip, Box::new(here)).await.unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..MAX_PIPES + 1 {
+            let (here, there) = pair(&peer(1), &peer(2));
+            pool.adopt(Scheme::Sip, Box::new(here)).await.unwrap();
+            ends.push(there);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!of_another.is_closed());
+        assert_eq!(pool.len(), MAX_OF_NODE + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn too_many_pipes_cost_the_one_idle_longest_and_no_held_one() {
         let overlay = FakeOverlay::new();
         let pool = pool(&overlay);
         let mut ends = Vec::new();
         let mut pipes = Vec::new();
-        for _ in 0..MAX_PIPES {
-            let (here, there) = pair(&peer(1), &peer(2));
+        for number in 0..MAX_PIPES {
+            let of = peer(u8::try_from(100 + number / MAX_OF_NODE).unwrap());
+            let (here, there) = pair(&peer(1), &of);
             pipes.push(pool.adopt(Scheme::Sip, Box::new(here)).await.unwrap());
             ends.push(there);
             tokio::time::sleep(Duration::from_millis(10)).await;
