@@ -311,3 +311,16 @@ async fn a_callee_that_wants_sips_is_called_by_sips() {
     let invite = seen.iter().find(|it| it.starts_with("INVITE ")).unwrap();
     assert!(Message::parse(invite).get("via").starts_with("SIP/2.0/TLS "), "{invite}");
 }
+
+/// RFC 3261 section 21.5.6, found by a fuzzer: the answer was in the version of the request.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_of_sip_is_refused_in_ours() {
+    let net = crate::overlay::Net::new();
+    let proxy = proxy(&net, "alice", 1).await;
+    let phone = stranger(&proxy, "alice").await;
+    for version in ["SIP/0.0", "SIP/3.0"] {
+        let options = phone.outside("OPTIONS", &uri("alice"), version, "", "");
+        phone.send(&options.replacen("SIP/2.0", version, 1)).await;
+        assert_eq!(phone.last_answer().await.line, "SIP/2.0 505 Version Not Supported");
+    }
+}
