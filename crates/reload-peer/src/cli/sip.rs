@@ -168,12 +168,14 @@ impl MediaWay {
 const TLS_PORT: u16 = 5061;
 
 fn aor(text: &str) -> Result<Aor, String> {
-    Aor::parse(text).map_err(|error| error.to_string())
+    Aor::parse(text).map_err(|error| format!("{error}: give USER@DOMAIN"))
 }
 
 /// As typed, if calls can be sent there.
 fn forward_to(text: &str) -> Result<String, String> {
-    SipContact::forward(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    SipContact::forward(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}: give USER@DOMAIN"))
 }
 
 #[cfg(test)]

@@ -158,7 +158,7 @@ fn found(reply: &SipLookupReply) -> String {
     }
     let notes = [
         (reply.skipped > 0, format!("{} registrations cannot be used", reply.skipped)),
-        (reply.loops > 0, format!("{} forwards lead back", reply.loops)),
+        (reply.loops > 0, format!("forwards to a user who had a turn before: {}", reply.loops)),
         (reply.cut, "there is more than a lookup follows".to_owned()),
     ];
     for (_, note) in notes.iter().filter(|(holds, _)| *holds) {
@@ -187,7 +187,7 @@ fn registrations(reply: &SipLookupReply) -> String {
 fn goes_to(entry: &SipRegistrationEntry) -> String {
     match (&entry.forward, &entry.route) {
         (Some(forward), _) => forward.clone(),
-        (None, Some(route)) if *route == [entry.node.clone()] => "this node".to_owned(),
+        (None, Some(route)) if *route == [entry.node.clone()] => "that node".to_owned(),
         (None, Some(route)) => route.join(" "),
         (None, None) => "?".to_owned(),
     }
@@ -302,7 +302,7 @@ mod tests {
             route: Some(vec!["07".to_owned()]),
             preferences: None,
         };
-        assert_eq!(goes_to(&entry), "this node");
+        assert_eq!(goes_to(&entry), "that node");
         let other = SipRegistrationEntry { route: Some(vec!["08".to_owned()]), ..entry.clone() };
         assert_eq!(goes_to(&other), "08");
         let forward = SipRegistrationEntry { forward: Some("carol@a.org".to_owned()), ..entry };

@@ -134,6 +134,12 @@ fn options(
         listen.extend(default_listen(arguments, configuration, &bootstrap));
     }
     if !arguments.first && bootstrap.iter().all(|address| listen.contains(address)) {
+        if let Some(own) = bootstrap.first() {
+            bail!(
+                "no bootstrap peer is known but {own}, where this node itself is to listen: give \
+                 another --listen or --bootstrap, or --first to found the overlay"
+            );
+        }
         bail!(
             "no bootstrap peer is known (none in the configuration, on the command line or in {}): \
              give --bootstrap ADDR:PORT, or --first to found the overlay",

@@ -24,6 +24,7 @@ impl Password {
         let text = std::fs::read_to_string(file);
         let text = text.with_context(|| format!("cannot read {}", file.display()))?;
         not_empty(text.lines().next().unwrap_or_default().to_owned())
+            .with_context(|| format!("the first line of {}", file.display()))
     }
 
     /// The text.

@@ -19,7 +19,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use reload_sip_proxy::{Listening, Overlay, Proxy};
+use anyhow::anyhow;
+use reload_sip_proxy::{Listening, Overlay, Proxy, StartError};
 use reload_usages::sip::{Aor, Gruu};
 use tokio::time::timeout;
 
@@ -29,6 +30,17 @@ use overlay::OverlayOf;
 
 /// Time to end calls and to remove the registration at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The reason, and the options that help.
+fn advised(error: StartError) -> anyhow::Error {
+    let advice = match error {
+        StartError::NeedsPassword(_) => "give --sip-password-file",
+        StartError::Listen { .. } => "give another address with --sip or --sip-tls",
+        StartError::Tls(_) => "check --sip-tls-cert and --sip-tls-key",
+        StartError::Phones(_) => return error.into(),
+    };
+    anyhow!("{error}: {advice}")
+}
 
 /// The SIP side at work. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +66,7 @@ impl Sip {
         let overlay =
             OverlayOf::new(node.clone(), aor.clone(), registration.clone(), offers).await?;
         let (gruu, needs_password) = (overlay.gruu(), settings.password.is_some());
-        let proxy = Proxy::start(settings, Arc::new(overlay)).await?;
+        let proxy = Proxy::start(settings, Arc::new(overlay)).await.map_err(advised)?;
         let listening = proxy.listening();
         let proxy = Arc::new(Mutex::new(Some(proxy)));
         Ok(Self { aor, gruu, needs_password, listening, registration, proxy })

@@ -20,7 +20,7 @@ fn a_phone_that_registers_is_found_at_another_peer() {
     assert!((590..=600).contains(&lifetime), "{lifetime}");
     assert_eq!(list(&found, "devices")[0]["node"], bob.node_id.as_str());
     let page = stdout(&alice.ask("sip", &["lookup", &format!("sip:{};x=y", user("bob"))]));
-    assert!(page.contains(&bob.node_id) && page.contains("this node"), "{page}");
+    assert!(page.contains(&bob.node_id) && page.contains("that node"), "{page}");
     let state = bob.json("sip", &["register"]);
     assert_eq!((&state["stored"], list(&state, "phones").len()), (&true.into(), 1));
     let status = bob.json("status", &[]);
