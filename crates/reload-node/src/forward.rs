@@ -219,13 +219,6 @@ impl<T: Topology, S: Store> Node<T, S> {
         }
     }
 
-    /// Whether a request passes here for the third time: the ring is moving, and it is sent again
-    /// (section 6.2.1). Copies that links make would become more with each round.
-    fn goes_round(&self, via_list: &[Destination]) -> bool {
-        let here = |hop: &&Destination| matches!(hop, Destination::Node(id) if *id == self.node_id);
-        via_list.iter().filter(here).count() >= 2
-    }
-
     /// Passes a message on (section 6.1.2).
     fn forward(
         &mut self,
@@ -237,10 +230,6 @@ impl<T: Topology, S: Store> Node<T, S> {
     ) {
         if header.ttl == 0 {
             return self.raise(now, origin, &header, rest, ErrorCode::TTL_EXCEEDED);
-        }
-        if self.goes_round(&header.via_list) {
-            self.counters.unroutable += 1;
-            return;
         }
         if header.options.iter().any(|option| option.flags & FORWARD_CRITICAL != 0) {
             let code = ErrorCode::UNSUPPORTED_FORWARDING_OPTION;

@@ -412,22 +412,6 @@ fn an_answer_leaves_out_the_circles_of_its_request() {
     assert_eq!(bench.only(link).header.destination_list, [node(from.id), node(b), node(c)]);
 }
 
-#[test]
-fn a_request_that_comes_for_the_third_time_goes_on_no_more() {
-    let mut bench = Bench::new();
-    let (from, link) = bench.linked(1);
-    let (next, way) = bench.linked(2);
-    bench.desk.0.borrow_mut().mine = false;
-    bench.desk.0.borrow_mut().next = Some(next.id);
-    let here = bench.id();
-    let request = |path: &[NodeId]| from.ping(resource()).through(path);
-    bench.hear(link, &from, &request(&[here, next.id]));
-    assert_eq!(bench.take(way).len(), 1);
-    bench.hear(link, &from, &request(&[here, next.id, here, next.id]));
-    assert!(bench.is_silent());
-    assert_eq!(bench.node.status(bench.now).counters.unroutable, 1);
-}
-
 // R6940-6.2.1-08
 #[test]
 fn what_waited_on_a_failed_link_goes_another_way_once() {
