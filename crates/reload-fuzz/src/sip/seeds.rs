@@ -100,9 +100,10 @@ pub(super) const CALL: Steps = &[
 /// A phone is called and hangs up.
 pub(super) const CALLED: Steps =
     &[PHONE_REGISTER, INVITED, b"@ap180", PHONE_ANSWER, b"@dnACK ", b"@dpBYE ", b"@an200", b"@t6"];
-const PHONE_REGISTER: &[u8] = concat!("@pREGISTER sip:dht.example SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5999;rport;branch=z9hG4bKr\r\n\
-    From: <sip:bob@dht.example>;tag=a\r\nTo: <sip:bob@dht.example>\r\nCall-ID: reg\r\nCSeq: 1 REGISTER\r\n\
-    Contact: <sip:phone@192.0.2.9:5999>\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n").as_bytes();
+const PHONE_REGISTER: &[u8] = b"@pREGISTER sip:dht.example SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 127.0.0.1:5999;rport;branch=z9hG4bKr\r\nFrom: <sip:bob@dht.example>;tag=a\r\n\
+    To: <sip:bob@dht.example>\r\nCall-ID: reg\r\nCSeq: 1 REGISTER\r\n\
+    Contact: <sip:phone@192.0.2.9:5999>\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n";
 
 /// A call that is given up, one that nobody takes, redirections, refusals.
 const FLOWS: &[Steps] = &[
