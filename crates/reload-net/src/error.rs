@@ -1,4 +1,4 @@
-//! What keeps a node from starting. One line each, for the person who started it.
+//! What keeps a node from starting. One line each with its source, for the person who started it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub enum NetError {
         address: SocketAddr,
     },
     /// The address cannot be listened on otherwise.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}")]
     Listen {
         /// The address of `--listen`.
         address: SocketAddr,
@@ -25,7 +25,7 @@ pub enum NetError {
         source: io::Error,
     },
     /// The file for TLS secrets cannot be written.
-    #[error("can't write TLS secrets to {}: {source}", path.display())]
+    #[error("can't write TLS secrets to {}", path.display())]
     KeyLogFile {
         /// The file of `--keylog` or `SSLKEYLOGFILE`.
         path: PathBuf,
@@ -33,15 +33,15 @@ pub enum NetError {
         source: io::Error,
     },
     /// The private key of the node.
-    #[error("the private key can't be used for TLS: {0}")]
+    #[error("the private key can't be used for TLS")]
     Key(#[source] rustls::Error),
     /// The certificate or the key cannot be used for DTLS.
-    #[error("the certificate can't be used for DTLS: {0}")]
+    #[error("the certificate can't be used for DTLS")]
     Dtls(#[source] reload_link::DtlsError),
     /// The TLS settings do not fit together.
-    #[error("TLS can't be set up: {0}")]
+    #[error("TLS can't be set up")]
     Tls(#[source] rustls::Error),
     /// The system gives no thread.
-    #[error("can't start a thread: {0}")]
+    #[error("can't start a thread")]
     Thread(#[source] io::Error),
 }

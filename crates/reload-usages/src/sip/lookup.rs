@@ -222,8 +222,10 @@ impl SipLookup {
             return;
         };
         // as many as there are entries in one Fetch may come: they are for people, and few are enough
-        if self.found.forwards.len() < self.limits.targets {
-            self.found.forwards.push((from.clone(), text));
+        let forward = (from.clone(), text);
+        let found = &mut self.found.forwards;
+        if found.len() < self.limits.targets && !found.contains(&forward) {
+            found.push(forward);
         }
         self.on_way(way);
     }
@@ -237,7 +239,9 @@ impl SipLookup {
     }
 
     fn add_aor(&mut self, aor: Aor) {
-        if self.visited.contains(&aor) {
+        if self.next_level.contains(&aor) {
+            // another device or user forwards there too, which is no circle
+        } else if self.visited.contains(&aor) {
             self.found.loops += 1;
         } else if self.visited.len() < self.limits.fetches {
             self.visited.insert(aor.clone());

@@ -285,7 +285,8 @@ impl Work {
             self.server = wanted.and_then(|place| match serve(self.wish, place, &overlay) {
                 Ok(server) => Some(server),
                 Err(error) => {
-                    tracing::warn!("this node does not serve TURN: {error}");
+                    let error = anyhow::Error::from(error);
+                    tracing::warn!("this node does not serve TURN: {error:#}");
                     None
                 }
             });

@@ -217,6 +217,14 @@ fn a_loop_ends_and_is_counted() {
     assert_eq!((fetches, found.loops, found.cut, found.is_empty()), (3, 2, false, true));
 }
 
+#[test]
+fn two_devices_that_forward_to_the_same_user_are_no_circle() {
+    let mut bed = Bed::new();
+    forwards(&mut bed, 0, [1, 1].into_iter());
+    let (found, fetches) = play(&bed, lookup(&bed, "u0@dht.example.org"));
+    assert_eq!((fetches, found.loops, found.forwards.len(), found.is_empty()), (2, 0, 1, true));
+}
+
 // R7904-8.2.1-01
 #[test]
 fn forwards_in_a_row_are_bounded() {
