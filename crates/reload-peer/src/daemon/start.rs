@@ -8,12 +8,10 @@ use anyhow::Context;
 use reload_chord::{Chord, ChordConfig};
 use reload_net::{Bound, CryptoPool, Settings, TlsIdentity, TurnLogin, key_log_from};
 use reload_node::{Limits, ListCompression, Node, Role, Setup, Start};
-use reload_usages::sip::is_registration;
-use reload_wire::KindId;
 
 use super::load::Loaded;
 use super::store::open_store;
-use crate::running::{PeerNode, Running};
+use crate::running::Running;
 use crate::units::now;
 
 /// How a node shall run.
@@ -97,15 +95,9 @@ pub(crate) async fn start(
     }
     let lists = options.lists;
     let setup = Setup { credentials, configuration, trust, role, seed, lists, limits };
-    let mut node = Node::new(now(), setup, chord, store);
-    check_values(&mut node);
+    let node = Node::new(now(), setup, chord, store);
     let handle = bound.run(node, Start { bootstrap, first: options.first });
     Ok(Running::new(handle, certificate, plain))
-}
-
-/// Has the usages look at what others store here.
-fn check_values(node: &mut PeerNode) {
-    node.set_value_check(KindId::SIP_REGISTRATION, is_registration);
 }
 
 /// Where there is ICE the bootstrap nodes are the first to be asked (section 6.5.1.4).

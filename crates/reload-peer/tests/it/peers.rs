@@ -107,19 +107,6 @@ fn a_store_under_the_name_of_another_is_refused_with_the_rule() {
     assert_one_line(&output, &["no kind SHOES", "SIP-REGISTRATION"]);
 }
 
-// R7904-3.2-04, R7904-3.2-06
-#[test]
-fn a_peer_keeps_no_sip_registration_that_no_reader_could_use() {
-    let (_overlay, alice, bob) = two();
-    let (name, key) = (user("alice"), format!("0x{}", alice.node_id));
-    let register = |value: &str| {
-        alice.ask("store", &["--kind", "SIP-REGISTRATION", "--key", &key, &name, value])
-    };
-    assert_one_line(&register("text"), &["Error_Forbidden"]);
-    let fetched = bob.ask("fetch", &["--kind", "SIP-REGISTRATION", &name]);
-    assert_one_line(&fetched, &["nothing is stored"]);
-}
-
 // R6940-8-01, R6940-8-02
 #[test]
 fn each_node_stores_its_certificate_under_both_names() {
