@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reload_config::Configuration;
 use reload_identity::{CertificateCache, Credentials, Trust, VerifiedCertificate};
-use reload_storage::{Storage, Store, ValueCheck};
+use reload_storage::{Storage, Store};
 use reload_topology::{Input, RequestToken, Topology};
 use reload_wire::{Dialect, NodeId, Now, ResourceId, TransactionId};
 
@@ -254,11 +254,6 @@ impl<T: Topology, S: Store> Node<T, S> {
     #[must_use]
     pub fn storage(&self) -> &Storage<S> {
         &self.storage
-    }
-
-    /// Has the values that others store here checked by the usage of their Kind, beyond access control.
-    pub fn set_value_check(&mut self, kind: reload_wire::KindId, check: ValueCheck) {
-        self.storage.set_value_check(kind, check);
     }
 
     /// The nodes with a link that was dialled, and where: what a cache of bootstrap peers holds (11.4).

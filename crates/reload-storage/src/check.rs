@@ -3,7 +3,7 @@
 
 use reload_config::KindDefinition;
 use reload_identity::{StoreReq, Verified, VerifiedKindData, VerifiedValue};
-use reload_wire::{Dialect, KindId, ResourceId, StoreAns, StoreKindResponse, UnixTime};
+use reload_wire::{KindId, ResourceId, StoreAns, StoreKindResponse, UnixTime};
 
 use crate::draft::{Draft, DraftKind};
 use crate::kinds::Kinds;
@@ -12,15 +12,12 @@ use crate::place::Place;
 use crate::policy;
 use crate::refusal::Refusal;
 use crate::store::Store;
-use crate::value_check::{Candidate, ValueChecks};
 use crate::values::ValueKey;
 
 /// What the checks look at.
 pub(crate) struct Check<'a, S> {
     pub(crate) store: &'a S,
     pub(crate) kinds: &'a Kinds,
-    pub(crate) value_checks: &'a ValueChecks,
-    pub(crate) dialect: &'a Dialect,
     pub(crate) limits: &'a Limits,
     pub(crate) ledger: &'a Ledger,
     pub(crate) place: &'a dyn Place,
@@ -94,7 +91,7 @@ impl<'a, S: Store> Check<'a, S> {
         Ok(())
     }
 
-    /// The signer of a value may write it, its certificate is still good, and its usage takes it.
+    /// The signer of a value may write it, and its certificate is still good.
     pub(crate) fn value_writer(
         &self,
         kind: &KindDefinition,
@@ -112,12 +109,7 @@ impl<'a, S: Store> Check<'a, S> {
         if !policy::permits(&kind.access, signer, resource, &key, self.place) {
             return Err(Refusal::ValueForbidden { kind: kind.id, signer: signer.node_id });
         }
-        let (dialect, value) = (self.dialect, value.value());
-        if self.value_checks.accepts(kind.id, &Candidate { dialect, resource, value, signer }) {
-            Ok(())
-        } else {
-            Err(Refusal::ValueNotAccepted { kind: kind.id, signer: signer.node_id })
-        }
+        Ok(())
     }
 
     /// The signer of an original request may itself write each of the values.

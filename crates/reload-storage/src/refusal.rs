@@ -51,14 +51,6 @@ pub enum Refusal {
         /// The signer of the value.
         signer: NodeId,
     },
-    /// The value is not what the usage of its Kind stores ([`crate::ValueCheck`]).
-    #[error("node {signer} stores what is no value of kind {kind}")]
-    ValueNotAccepted {
-        /// The Kind.
-        kind: KindId,
-        /// The signer of the value.
-        signer: NodeId,
-    },
     /// The certificate of a value's signer is past its end (section 7.1, E68).
     #[error("the certificate of node {signer}, which signed the value, has expired")]
     CertificateExpired {
@@ -151,7 +143,6 @@ impl Refusal {
             | Self::ValueForbidden { .. }
             | Self::SenderForbidden { .. }
             | Self::ForeignDomain { .. }
-            | Self::ValueNotAccepted { .. }
             | Self::CertificateExpired { .. }
             | Self::ResourcesFull { .. }
             | Self::Fault(_) => ErrorCode::FORBIDDEN,

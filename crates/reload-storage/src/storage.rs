@@ -13,14 +13,12 @@ use crate::kinds::Kinds;
 use crate::limits::{Ledger, Limits, Usage};
 use crate::refusal::Refusal;
 use crate::store::{Batch, Change, Store, StoreFault};
-use crate::value_check::{ValueCheck, ValueChecks};
 
 /// The stored data of one node (section 7).
 #[derive(Debug)]
 pub struct Storage<S: Store> {
     pub(crate) store: S,
     pub(crate) kinds: Kinds,
-    pub(crate) value_checks: ValueChecks,
     pub(crate) dialect: Dialect,
     pub(crate) limits: Limits,
     pub(crate) ledger: Ledger,
@@ -56,7 +54,6 @@ impl<S: Store> Storage<S> {
             ledger: Ledger::of(&store),
             store,
             kinds: Kinds::of(configuration),
-            value_checks: ValueChecks::default(),
             dialect: configuration.dialect(),
             limits: Limits::default(),
             counters: Counters::default(),
@@ -69,11 +66,6 @@ impl<S: Store> Storage<S> {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
-    }
-
-    /// Has the values of a Kind checked by its usage from now on.
-    pub fn set_value_check(&mut self, kind: KindId, check: ValueCheck) {
-        self.value_checks.set(kind, check);
     }
 
     /// What this peer is willing to hold.

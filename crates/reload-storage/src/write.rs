@@ -101,8 +101,6 @@ impl<S: Store> Storage<S> {
         Check {
             store: &self.store,
             kinds: &self.kinds,
-            value_checks: &self.value_checks,
-            dialect: &self.dialect,
             limits: &self.limits,
             ledger: &self.ledger,
             place,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use reload_config::iana_kind;
 use reload_config::{Configuration, DomainPattern, DomainRestriction, KindBlock, KindDefinition};
 use reload_identity::Credentials;
-use reload_storage::{Candidate, MemoryStore, Refusal, Storage};
+use reload_storage::{MemoryStore, Refusal, Storage};
 use reload_wire::{DataValue, ErrorCode, KindId, StoredDataValue};
 
 use crate::bed::*;
@@ -135,19 +135,4 @@ fn a_second_registration_of_a_node_replaces_the_first() {
         bed.store(&mut storage, &alice, &request).unwrap();
     }
     assert_eq!(storage.value_count(), 1);
-}
-
-// R7904-3.3-07
-#[test]
-fn a_value_that_the_usage_does_not_take_is_refused() {
-    fn is_x(candidate: &Candidate<'_>) -> bool {
-        candidate.value.data().value == Bytes::from_static(b"x")
-    }
-    let (bed, mut storage) = bed(None);
-    storage.set_value_check(SIP, is_x);
-    let other = entry(node_id("a@example.org").as_bytes(), b"y");
-    let refusal = register(&bed, &mut storage, "a@example.org", other).unwrap_err();
-    assert!(matches!(refusal, Refusal::ValueNotAccepted { kind: SIP, .. }), "{refusal}");
-    assert_eq!((refusal.code(), storage.value_count()), (ErrorCode::FORBIDDEN, 0));
-    register(&bed, &mut storage, "a@example.org", own_entry("a@example.org")).unwrap();
 }

@@ -14,7 +14,6 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod uri;
-mod value_check;
 mod way;
 
 pub use aor::{Aor, AorError};
@@ -27,5 +26,4 @@ pub use register_output::{RegisterError, RegisterId, RegisterOutput, RegisterReq
 pub use registering::SipRegistering;
 pub use target::SipTarget;
 pub use uri::{Scheme, SipUri, UriError};
-pub use value_check::is_registration;
 pub use way::{Way, WayError, serves_domain};

@@ -4,7 +4,6 @@ mod addresses;
 mod lookups;
 mod preferences;
 mod registrations;
-mod values;
 
 use std::sync::Arc;
 use std::time::Instant;
