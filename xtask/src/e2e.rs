@@ -1,7 +1,7 @@
 //! `cargo xtask e2e`: the end-to-end test of `reload-e2e` and the black-box test of
 //! `reload-blackbox` with the real programs, then the captured bytes of the first through an
 //! independent decoder. `cargo xtask e2e nat` is what homes behind NATs must be able to do, `cargo
-//! xtask e2e lossy` what eight peers on a bad network must.
+//! xtask e2e lossy` what eight peers on a bad network must, and `cargo xtask e2e sip` what phones must.
 
 use std::fs;
 
@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use crate::captured;
 use crate::run::{cargo, root, step, tools_required};
 
-/// Measures times for five minutes, which is too long to be among the others: run by its name.
-const MEASURED: &str = "lossy";
+/// What measures times under load for minutes, and asks for a machine that does nothing else: run by name.
+const MEASURED: [&str; 2] = ["lossy", "sip::busy"];
 
 /// Runs both, or of the first the tests whose names contain `filter`.
 pub(crate) fn run(filter: Option<&str>) -> Result<()> {
@@ -22,7 +22,7 @@ pub(crate) fn run(filter: Option<&str>) -> Result<()> {
     fs::create_dir_all(&directory).context("cannot make a directory for the capture")?;
     let mut one_by_one = vec!["--include-ignored", "--nocapture", "--test-threads=1"];
     if filter.is_none() {
-        one_by_one.extend(["--skip", MEASURED]);
+        one_by_one.extend(MEASURED.iter().flat_map(|name| ["--skip", name]));
     }
     let packages: &[&str] = match filter {
         Some(filter) => &["--package", "reload-e2e", "--test", "it", filter, "--"],
