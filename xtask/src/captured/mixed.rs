@@ -1,6 +1,8 @@
 //! What the decoder takes for broken and is not: it joins fragments by their transaction alone. Where an
 //! answer is sent again, since its request was, and is cut elsewhere behind another header, it mixes the
-//! parts of both. The same message must have been right on another connection.
+//! parts of both. And where a link comes up or ends between two parts, the first goes another way than the
+//! second (section 6.7 has each routed for itself). The same message must have been right on another
+//! connection.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +19,13 @@ struct Frame<'a> {
     transaction: &'a str,
     /// None of a fragment that is not the one that completes a message.
     method: Option<&'a str>,
+    /// The decoder misses the other parts.
+    lacks_parts: bool,
 }
 
 impl<'a> Frame<'a> {
     /// `ok   a.pcap: dtls 1 A - B ->: DATA 7 fetch_ans tid=0x1 ttl=100 dest=...`
-    fn read(line: &'a str) -> Option<Self> {
+    fn read(line: &'a str, next: &str) -> Option<Self> {
         let (verdict, line) = line.split_once(' ')?;
         let (stream, frame) = line.trim_start().split_once(": DATA ")?;
         let mut words = frame.split(' ').skip(1);
@@ -31,16 +35,19 @@ impl<'a> Frame<'a> {
             None => (Some(first), words.find_map(|word| word.strip_prefix("tid="))?),
         };
         let method = method.filter(|method| *method != "fragment");
-        Some(Self { is_right: verdict == "ok", stream, transaction, method })
+        let lacks_parts = next.contains("the other fragments of this message are missing");
+        Some(Self { is_right: verdict == "ok", stream, transaction, method, lacks_parts })
     }
 }
 
-/// How many are mixed, of all that the decoder has found wrong.
+/// How many are mixed or apart, of all that the decoder has found wrong.
 ///
 /// # Errors
 /// If anything else is wrong, or they are not a small part.
 pub(super) fn judge(said: &str) -> Result<usize> {
-    let frames: Vec<_> = said.lines().filter_map(Frame::read).collect();
+    let next = said.lines().skip(1).chain([""]);
+    let frames: Vec<_> =
+        said.lines().zip(next).filter_map(|(line, next)| Frame::read(line, next)).collect();
     let wrong = said.lines().filter(|line| line.starts_with("FAIL ")).count();
     let mut sets: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for frame in &frames {
@@ -58,7 +65,16 @@ pub(super) fn judge(said: &str) -> Result<usize> {
             && frame.method.is_some()
             && frames.iter().any(is_again_right)
     };
-    let mixed = frames.iter().filter(|frame| !frame.is_right).filter(is_mixed).count();
+    let is_apart = |frame: &&Frame<'_>| {
+        let is_whole = |it: &Frame<'_>| {
+            let same = it.transaction == frame.transaction && it.method.is_some();
+            it.is_right && it.stream != frame.stream && same
+        };
+        let set = &sets[&(frame.stream, frame.transaction)];
+        frame.method.is_none() && frame.lacks_parts && set.len() == 1 && frames.iter().any(is_whole)
+    };
+    let wrongs = frames.iter().filter(|frame| !frame.is_right);
+    let mixed = wrongs.filter(|frame| is_mixed(frame) || is_apart(frame)).count();
     ensure!(mixed == wrong, "{} frames are wrong", wrong - mixed);
     ensure!(mixed * SMALL <= frames.len(), "{mixed} frames of {} are mixed", frames.len());
     Ok(mixed)
@@ -104,6 +120,26 @@ FAIL a.pcap: dtls 2 B - C ->: DATA 4 fetch_ans tid=0x1 ttl=9 dest=x kinds=1
         let other = said(&[])
             .replace("tls 1 A - B ->: DATA 2 fetch_ans", "tls 1 A - B ->: DATA 2 find_ans");
         assert!(judge(&other).is_err());
+    }
+
+    #[test]
+    fn a_part_whose_others_went_another_way_is_not_wrong_if_its_message_was_right_elsewhere() {
+        let missing = "     problem: fragment: the other fragments of this message are missing";
+        let right = said(&["tls 1", "dtls 2", "problem"]);
+        let part = |transaction: &str, problem: &str| {
+            format!(
+                "\nFAIL a.pcap: dtls 5 B - D ->: DATA 2 tid={transaction} ttl=9 dest=x\n{problem}"
+            )
+        };
+        assert_eq!(judge(&(right.clone() + &part("0x7", missing))).unwrap(), 1);
+        for (transaction, problem) in [("0x777", missing), ("0x7", "     problem: trailing bytes")]
+        {
+            let error =
+                judge(&(right.clone() + &part(transaction, problem))).unwrap_err().to_string();
+            assert_eq!(error, "1 frames are wrong");
+        }
+        let two = part("0x7", missing) + &part("0x7", missing);
+        assert!(judge(&(right + &two)).is_err());
     }
 
     #[test]

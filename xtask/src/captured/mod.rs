@@ -56,7 +56,9 @@ fn decode(command: &mut Command) -> Result<()> {
         Some(0) => Ok(()),
         Some(WRONG) => {
             let mixed = mixed::judge(&said)?;
-            println!("  not wrong: {mixed} frames with parts of an answer that was sent again");
+            println!(
+                "  not wrong: {mixed} frames with parts of messages that were sent again or went two ways"
+            );
             Ok(())
         }
         _ => bail!("the decoder has failed: {}", output.status),
