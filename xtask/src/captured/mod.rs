@@ -125,11 +125,14 @@ impl Opened {
             "{name}: {} DTLS associations on {} paths; {} datagrams out of relays, {} relayed for others",
             paths.associations, paths.paths, relayed.unwrapped, relayed.for_others
         );
-        let (lost, datagrams) =
-            (paths.lost_datagrams + relayed.unbound, paths.datagrams + relayed.unbound);
+        let (lost, datagrams) = (
+            paths.lost_datagrams + paths.early + relayed.unbound,
+            paths.datagrams + relayed.unbound,
+        );
         println!(
-            "  left out: {lost} of {datagrams} datagrams on {} paths of unknown handshake, {} of {} \
-             segments in {} TCP connections without their begin",
+            "  left out: {lost} of {datagrams} datagrams, {} ahead of their keys and the others on {} paths of \
+             unknown handshake; {} of {} segments in {} TCP connections without their begin",
+            paths.early,
             paths.lost.len(),
             cut.left_out,
             cut.segments,

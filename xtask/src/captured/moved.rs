@@ -26,6 +26,9 @@ pub(super) struct Paths {
     pub(super) lost: BTreeSet<Way>,
     /// Datagrams with those.
     pub(super) lost_datagrams: usize,
+    /// Datagrams that overtook the ChangeCipherSpec of their sender, or came before it was sent again: the
+    /// decoder has no keys yet, and the receiver keeps or drops them (RFC 6347 section 4.1).
+    pub(super) early: usize,
     /// All datagrams with sealed records.
     pub(super) datagrams: usize,
 }
@@ -41,11 +44,13 @@ pub(super) fn bring_together(packets: &mut Packets) -> Paths {
         // The newest one stands last.
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return true };
         paths.datagrams += usize::from(last.is_sealed());
-        match associations.hear(way, first, last) {
-            Some(home) => {
+        let changes = records.iter().any(Record::changes_ciphers);
+        match associations.hear(way, first, last, changes) {
+            Some(Heard { home, is_early }) => {
                 found.insert(way.pair());
                 packet.redirect(home);
-                true
+                paths.early += usize::from(is_early);
+                !is_early
             }
             None if last.is_sealed() => {
                 paths.lost.insert(way.pair());
@@ -58,14 +63,26 @@ pub(super) fn bring_together(packets: &mut Packets) -> Paths {
     Paths { associations: associations.0.len(), paths: found.len(), ..paths }
 }
 
+/// Where a datagram belongs.
+struct Heard {
+    home: Way,
+    is_early: bool,
+}
+
 /// In the order of their handshakes.
 #[derive(Default)]
 struct Associations(Vec<Association>);
 
 impl Associations {
     /// The pair of addresses of the association that a datagram belongs to, by the records that it begins
-    /// and ends with.
-    fn hear(&mut self, way: Way, first: &Record<'_>, last: &Record<'_>) -> Option<Way> {
+    /// and ends with; `changes` if one in it changes the ciphers.
+    fn hear(
+        &mut self,
+        way: Way,
+        first: &Record<'_>,
+        last: &Record<'_>,
+        changes: bool,
+    ) -> Option<Heard> {
         let at = match first.client_random() {
             Some(random) => self.begun(way, random)?,
             None => self.likely(way, first.side(), last)?,
@@ -75,7 +92,11 @@ impl Associations {
         association.paths.extend([(way, side), (way.back(), side.other())]);
         let newest = association.newest.entry((side, last.epoch)).or_insert(last.number);
         *newest = last.number.max(*newest);
-        Some(association.home(side))
+        if changes {
+            association.sealing.insert(side);
+        }
+        let is_early = last.is_sealed() && !association.sealing.contains(&side);
+        Some(Heard { home: association.home(side), is_early })
     }
 
     /// Where the association of a ClientHello is. If it is new, it follows what was between these
@@ -116,13 +137,15 @@ struct Association {
     paths: BTreeMap<Way, Side>,
     /// The newest number of each epoch.
     newest: BTreeMap<(Side, u16), i64>,
+    /// Who has changed the ciphers.
+    sealing: BTreeSet<Side>,
 }
 
 impl Association {
     fn new(way: Way, random: [u8; 32], port: u16) -> Self {
         let home = Way { from: way.from, to: SocketAddrV4::new(*way.to.ip(), port) };
         let paths = [(way, Side::Client), (way.back(), Side::Server)].into();
-        Self { random, home, paths, newest: BTreeMap::new() }
+        Self { random, home, paths, newest: BTreeMap::new(), sealing: BTreeSet::new() }
     }
 
     fn home(&self, side: Side) -> Way {
@@ -162,7 +185,9 @@ const SAME_ADDRESS: u8 = 1;
 mod tests {
     use super::super::packets::Packet;
     use super::super::packets::tests::{packets, sent, way};
-    use super::super::records::tests::{client_hello, hello_verify_request, sealed, server_hello};
+    use super::super::records::tests::{
+        change_cipher_spec, client_hello, hello_verify_request, sealed, server_hello,
+    };
     use super::*;
 
     const US: &str = "192.0.2.1:6084";
@@ -176,8 +201,8 @@ mod tests {
             sent(back, &hello_verify_request(0)),
             sent(out, &client_hello(1, name)),
             sent(back, &server_hello(1)),
-            sent(out, &sealed(0)),
-            sent(back, &sealed(0)),
+            sent(out, &change_cipher_spec(2)),
+            sent(back, &change_cipher_spec(2)),
         ]
     }
 
@@ -275,6 +300,21 @@ mod tests {
         let (_, ways) = brought(all);
         assert_eq!(ways[2], ways[1].back());
         assert_eq!(ways[3], ways[0].back());
+    }
+
+    #[test]
+    fn what_overtakes_the_change_of_ciphers_of_its_sender_is_left_out_and_counted() {
+        let home = way(US, PEER);
+        let mut all = handshake(1, home, home.back());
+        let finished = all.pop().unwrap();
+        all.push(sent(home.back(), &sealed(1)));
+        all.push(sent(home, &sealed(1)));
+        all.push(finished);
+        all.push(sent(home.back(), &sealed(2)));
+        let (paths, ways) = brought(all);
+        assert_eq!((paths.early, paths.lost_datagrams, paths.datagrams), (1, 0, 5));
+        let home = way(US, "198.51.100.2:61000");
+        assert_eq!(ways[4..], [home, home, home.back(), home.back()]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Records of DTLS 1.2 (RFC 6347 section 4.1), as far as they can be read without keys.
 
+const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
@@ -60,6 +61,11 @@ impl<'a> Record<'a> {
         self.epoch > 0
     }
 
+    /// Whether all that the sender says from now on is sealed with the keys of this handshake.
+    pub(super) fn changes_ciphers(&self) -> bool {
+        self.kind == CHANGE_CIPHER_SPEC && !self.is_sealed()
+    }
+
     /// The random of a ClientHello, by which its repetitions are known.
     pub(super) fn client_random(&self) -> Option<[u8; 32]> {
         let random = self.body.get(RANDOM..)?.first_chunk();
@@ -101,6 +107,11 @@ pub(super) mod tests {
 
     pub(in super::super) fn server_hello(number: i64) -> Vec<u8> {
         clear(number, HANDSHAKE, &[&[SERVER_HELLO][..], &[0; 60]].concat())
+    }
+
+    /// And the first sealed record.
+    pub(in super::super) fn change_cipher_spec(number: i64) -> Vec<u8> {
+        [clear(number, CHANGE_CIPHER_SPEC, &[1]), sealed(0)].concat()
     }
 
     pub(in super::super) fn sealed(number: i64) -> Vec<u8> {
