@@ -47,7 +47,9 @@ impl Caller {
         for hop in header.via_list.iter().rev() {
             // where the request went round in a circle the answer does not: a list that names a
             // node twice is refused (section 13.6.5)
-            match return_path.iter().position(|known| known == hop) {
+            // (opaque ids of two nodes may be alike)
+            let known = return_path.iter().position(|known| known == hop && known.node().is_some());
+            match known {
                 Some(at) => return_path.truncate(at + 1),
                 None => return_path.push(hop.clone()),
             }

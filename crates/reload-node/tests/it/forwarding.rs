@@ -412,6 +412,18 @@ fn an_answer_leaves_out_the_circles_of_its_request() {
     assert_eq!(bench.only(link).header.destination_list, [node(from.id), node(b), node(c)]);
 }
 
+#[test]
+fn opaque_ids_that_are_alike_are_no_circle() {
+    let mut bench = Bench::new();
+    let (from, link) = bench.linked(1);
+    let alike = || Destination::compact(7); // of two nodes
+    let mut draft = from.ping(bench.here());
+    draft.header.via_list = vec![alike(), node(bench.actor(11).id), alike()];
+    bench.hear(link, &from, &draft);
+    let back = bench.only(link).header.destination_list;
+    assert_eq!(back, [node(from.id), alike(), node(bench.actor(11).id), alike()]);
+}
+
 // R6940-6.2.1-08
 #[test]
 fn what_waited_on_a_failed_link_goes_another_way_once() {
