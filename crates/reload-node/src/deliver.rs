@@ -1,5 +1,7 @@
 //! Messages for this node: reassembled, checked, and handed to the part that answers them.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use reload_identity::{Checked, Message, Verified};
 use reload_storage::Store;
@@ -17,6 +19,25 @@ use crate::options::{DESTINATION_CRITICAL, copied_options};
 use crate::timer::Timer;
 use crate::transactions::Purpose;
 use crate::{LinkId, Node};
+
+/// The way back of an answer (section 6.1.2). Where the request went round in a circle the answer does not:
+/// a list that names a node twice is refused (section 13.6.5). Opaque ids of two nodes may be alike.
+fn return_path(previous: NodeId, via: &[Destination]) -> Vec<Destination> {
+    let mut path = Vec::with_capacity(via.len() + 1);
+    let mut places = BTreeMap::new();
+    for hop in [&Destination::Node(previous)].into_iter().chain(via.iter().rev()) {
+        let place = hop.node().and_then(|node| places.get(&node).copied());
+        // what stood there may have been cut off with a circle
+        match place.filter(|place| path.get(*place) == Some(hop)) {
+            Some(place) => path.truncate(place + 1),
+            None => {
+                places.extend(hop.node().map(|node| (node, path.len())));
+                path.push(hop.clone());
+            }
+        }
+    }
+    path
+}
 
 /// Who asked, and how an answer gets back.
 #[derive(Clone, Debug)]
@@ -43,17 +64,7 @@ impl Caller {
             Origin::Local => (this, None),
             Origin::Link { link, node } => (node, Some(link)),
         };
-        let mut return_path = vec![Destination::Node(previous)];
-        for hop in header.via_list.iter().rev() {
-            // where the request went round in a circle the answer does not: a list that names a
-            // node twice is refused (section 13.6.5)
-            // (opaque ids of two nodes may be alike)
-            let known = return_path.iter().position(|known| known == hop && known.node().is_some());
-            match known {
-                Some(at) => return_path.truncate(at + 1),
-                None => return_path.push(hop.clone()),
-            }
-        }
+        let return_path = return_path(previous, &header.via_list);
         Self {
             signer: previous,
             transaction: header.transaction_id,

@@ -1,3 +1,5 @@
+//! Session descriptions as phones write them (RFC 8866), and what reaches another one.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! One relayed call, with times passed in.
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

@@ -1,3 +1,5 @@
+//! The relayed calls of a proxy, and their bounds.
+
 use std::net::IpAddr;
 
 use super::*;
